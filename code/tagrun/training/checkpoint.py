@@ -1,0 +1,162 @@
+"""Saves the run beside training, and loads it back.
+
+    checkpoints = Checkpoints(folder, Background(), keep_last=2, keep_every=0)
+    digest = checkpoints.save('epoch_3.pth', content, best=True)    # returns after a copy; a thread writes
+    content = load(folder, 'epoch_3.pth')                           # verified first
+
+Tensors and plain values only, loaded with weights_only=True. A file is written under a temporary name, synced, renamed, listed in
+SHA256SUMS; only then is it a checkpoint, the links follow, and older ones may go. One write is in flight at a time.
+"""
+import errno
+import hashlib
+import re
+import shutil
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from tagrun.store import atomic
+from tagrun.store import checkpoints as store
+
+
+class Background:
+    """One thread that does what it is given, in order. What went wrong there is raised at the next `wait`."""
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1, 'background')
+        self._flying = []
+
+    def submit(self, function, *arguments):
+        self._flying.append(self._thread.submit(function, *arguments))
+        return self._flying[-1]
+
+    def wait(self):
+        """Until all that was given is done."""
+        flying, self._flying = self._flying, []
+        for future in flying:
+            future.result()
+
+
+class Checkpoints:
+    def __init__(self, folder, background, keep_last, keep_every):
+        self._folder, self._background = Path(folder), background
+        self._keep_last, self._keep_every = max(1, keep_last), keep_every
+        self._place = self._folder / store.FOLDER
+        self._place.mkdir(exist_ok=True)
+        for torn in self._place.glob('.*.tmp'):
+            torn.unlink()
+        self._kept = None           # buffers of the last copy, filled again by the next
+        self._best = store.best(folder)
+
+    def save(self, name, content, best=False):
+        """Copy `content`, wait for the save before, write it as `name` in the background. Returns a future: the SHA-256 of the weights."""
+        self._background.wait()
+        self._kept = copied(content, self._kept)
+        digest = self._background.submit(weights_digest, self._kept['state']['model'])
+        self._background.submit(self._write, name, self._kept, digest, best)
+        return digest
+
+    def _write(self, name, content, digest, best):
+        sums = store.listed(self._folder)
+        if sums.pop(name, None):    # the same name again: until the new one is whole there is none
+            store.write_sums(self._folder, sums)
+        try:
+            with atomic.replacing(self._place / name) as file:
+                hashing = _Hashing(file)
+                _torch_save({**content, 'weights': digest.result()}, hashing)
+        except OSError as error:
+            raise OSError(error.errno, _why(error, self._place, content)) from None
+        sums[name] = hashing.digest.hexdigest()
+        self._best = name if best else self._best
+        keep = {*list(sums)[-self._keep_last:], self._best, *filter(self._every, sums)}
+        store.write_sums(self._folder, {one: digest for one, digest in sums.items() if one in keep})
+        atomic.link(self._place / store.LAST, name)
+        if best:
+            atomic.link(self._place / store.BEST, name)
+        for one in sums.keys() - keep:
+            (self._place / one).unlink(missing_ok=True)
+
+    def _every(self, name):
+        whole = re.fullmatch(r'epoch_(\d+)\.pth', name)
+        return bool(self._keep_every and whole) and int(whole[1]) % self._keep_every == 0
+
+
+def load(folder, name):
+    """The content of checkpoint `name` of a run's folder, on the CPU. Raises ValueError, saying why, if it is not what was written."""
+    path = Path(folder) / store.FOLDER / name
+    if store.digest(path) != store.listed(folder)[name]:
+        raise ValueError(f'{name} is damaged: its SHA-256 is not the one in {store.SUMS}')
+    return torch.load(path, map_location='cpu', weights_only=True)
+
+
+def weights_digest(model_state):
+    """SHA-256 of a model's state_dict: names, shapes, types and bits of its tensors, in order."""
+    digest = hashlib.sha256()
+    for name, value in model_state.items():
+        if torch.is_tensor(value):
+            digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def copied(value, kept=None):
+    """`value` with its tensors copied to the CPU, into those of `kept`, an earlier copy of the like, where they fit."""
+    if torch.is_tensor(value):
+        fits = torch.is_tensor(kept) and kept.shape == value.shape and kept.dtype == value.dtype
+        return kept.copy_(value.detach()) if fits else value.detach().to('cpu', copy=True)
+    if isinstance(value, dict):
+        before = kept if isinstance(kept, dict) else {}
+        copy = OrderedDict() if isinstance(value, OrderedDict) else {}
+        copy.update((key, copied(item, before.get(key))) for key, item in value.items())
+        if hasattr(value, '_metadata'):  # a module's state_dict: the versions of its parts
+            copy._metadata = value._metadata
+        return copy
+    if isinstance(value, (list, tuple)):
+        before = kept if isinstance(kept, (list, tuple)) and len(kept) == len(value) else [None] * len(value)
+        return type(value)(copied(item, part) for item, part in zip(value, before))
+    return value
+
+
+class _Hashing:
+    """The file torch.save writes to: hashes what passes, and keeps an OSError that torch would replace by its own words."""
+
+    def __init__(self, file):
+        self._file, self.digest, self.error = file, hashlib.sha256(), None
+
+    def write(self, data):
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+        self.digest.update(data)
+        return len(data)
+
+    def flush(self):
+        self._file.flush()
+
+
+def _torch_save(content, hashing):
+    try:
+        torch.save(content, hashing)
+    except RuntimeError:
+        if hashing.error:
+            raise hashing.error from None
+        raise
+
+
+def _why(error, place, content):
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f'{error.strerror} while saving to {place}'
+    need = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(content))
+    return f'{error.strerror} while saving to {place}: about {need:,} bytes are needed, {shutil.disk_usage(place).free:,} are free'
+
+
+def _tensors(value):
+    if torch.is_tensor(value):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
