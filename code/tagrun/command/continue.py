@@ -1,0 +1,114 @@
+"""Go on with an interrupted run, exactly where it stood, with its own code.
+
+The run itself goes on, from its newest whole checkpoint; with --from an earlier one, a new run does, and nothing is overwritten.
+The seed and every random state come from the checkpoint. Exit codes as those of `run`.
+"""
+import os
+import re
+import shutil
+from pathlib import Path
+
+from tagrun.command import board, choose, launch, prepare, setup, snapshot
+from tagrun.command.git import Repository
+from tagrun.command.say import Refusal, parser, quote, say
+from tagrun.store import checkpoints, layout, lock, run_json, statistic, trace
+
+EXAMPLES = ('continue first                       its latest run, from the newest checkpoint',
+            'continue first/2 --from 3            a new run, from the end of epoch 3 of first/2',
+            'continue first --from best           … from its best epoch',
+            'continue first --from ~/epoch_9.pth  … from a file')
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def main(argv):
+    options = parser('continue', __doc__, EXAMPLES)
+    options.add_argument('run', help='<tag> (its latest run), <tag>/<id>, or @last')
+    options.add_argument('--from', dest='start', metavar='EPOCH|best|PATH', help='begin a new run from this checkpoint')
+    options.add_argument('-f', '--fixed', action='store_true', help='accepted, and changes nothing: the seed is the recorded one')
+    options.add_argument('-d', '--detach', action='store_true', help='train in the background')
+    options = options.parse_args(argv)
+    setup.require()
+    repository = Repository.at(ROOT)
+    tag, number = choose.run(ROOT, options.run)
+    folder = layout.run_folder(ROOT, tag, number)
+    info = _info(repository, folder)
+    if options.start:
+        folder = _from(repository, folder, info, options.start)
+    elif not _resume(repository, folder, info):
+        return 0
+    board.start(repository)
+    if options.detach:
+        say(f'{run_json.name(run_json.read(folder))} trains in the background:  tail -f {quote(folder / "log")}')
+        if not launch.in_background():
+            return 0
+    return launch.train(repository, folder)
+
+
+def _info(repository, folder):
+    """The run.json of a run whose code is the one that was recorded. Raises Refusal."""
+    try:
+        info = run_json.read(folder)
+    except (OSError, ValueError) as error:
+        raise Refusal(f'{quote(folder / run_json.NAME)} cannot be read ({error}): the run cannot be continued; `rerun` makes it again') from None
+    if not info['commit']:
+        raise Refusal('a scratch run has no recorded code to go on with: `run <tag>` records it')
+    recorded = repository.resolve(f'refs/tagrun/code/{info["tag"]}/{info["id"]}')
+    if recorded and recorded != info['commit']:
+        raise Refusal(f'{run_json.name(info)} ran commit {info["commit"][:10]}, but git says {recorded[:10]}: one of the two was changed')
+    return info
+
+
+def _resume(repository, folder, info):
+    """Make the run's own folder ready to go on; False if there is nothing left to do."""
+    name, owner = run_json.name(info), lock.owner(folder)
+    if owner:
+        raise Refusal(f'{name} is being trained: process {owner.get("pid")} on {owner.get("host")} since {owner.get("since")}')
+    if statistic.state(folder) == statistic.FINISHED:
+        say(f'{name} is finished: `rerun {name}` runs it again, `continue {name} --from best` goes on from a checkpoint')
+        return False
+    prepare.tell_mended(snapshot.write(snapshot.read(repository, info['commit']), folder))
+    newest = checkpoints.newest(folder)
+    if not newest:
+        say(f'{name} has no checkpoint yet: it begins anew, with its own seed')
+    run_json.write(folder, {**info, 'resume': newest})
+    return True
+
+
+def _from(repository, source, info, start):
+    """A new run that begins with one of `source`'s checkpoints, or with a file; its folder."""
+    path = _checkpoint(source, start)
+    name = path.name if path.parent == source / checkpoints.FOLDER else 'epoch_start.pth'
+    folder = prepare.new_run(repository, info['tag'], info['commit'], info['seed'], continued_from=run_json.name(info), resume=name)
+    (folder / checkpoints.FOLDER).mkdir()
+    _link_or_copy(path, folder / checkpoints.FOLDER / name)
+    checkpoints.write_sums(folder, {name: checkpoints.digest(path)})
+    if (source / trace.NAME).exists():      # cut back by training to what the checkpoint knew of them
+        shutil.copy(source / trace.NAME, folder / trace.NAME)
+    if (source / 'tensorboard').is_dir():
+        shutil.copytree(source / 'tensorboard', folder / 'tensorboard')
+    say(f'{info["tag"]}/{folder.name}: goes on from {name} of {run_json.name(info)}')
+    return folder
+
+
+def _checkpoint(source, start):
+    """The file that --from means: an epoch's number, best, or a path. Raises Refusal."""
+    listed = checkpoints.listed(source)
+    if start == 'best':
+        name = checkpoints.best(source)
+    elif re.fullmatch('[0-9]+', start):
+        name = f'epoch_{int(start)}.pth'
+    else:
+        path = Path(os.path.expanduser(start)).resolve()
+        if not path.is_file():
+            raise Refusal(f'--from {start}: an epoch\'s number, best, or a checkpoint\'s path')
+        return path
+    if name not in listed:
+        raise Refusal(f'there is no checkpoint of {"the best epoch" if start == "best" else f"epoch {start}"}; there is {", ".join(listed) or "none"}')
+    return source / checkpoints.FOLDER / name
+
+
+def _link_or_copy(path, target):
+    try:
+        os.link(path, target)
+    except OSError:     # another file system
+        shutil.copy(path, target)

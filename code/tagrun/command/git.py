@@ -1,0 +1,241 @@
+"""The only file that talks to git: plumbing, through GitPython's Git command, with argument lists and full ref names.
+
+    repository = Repository.at(root); repository.resolve('refs/tags/t1')
+
+It never touches the branch, the index, the stash or a file of the work tree, runs no hook, signs nothing, and reads no ref it was
+not asked for. It parses only what git made to be parsed (-z, --porcelain=v2, %(format)), never sentences.
+"""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault('GIT_PYTHON_REFRESH', 'quiet')
+from git.cmd import Git  # noqa: E402  (without git on PATH it must not raise while it is imported: we have a better sentence)
+
+from tagrun.command.say import Refusal, quote  # noqa: E402
+
+OPTIONS = ('--no-optional-locks',               # a status must not refresh the user's index
+           '-c', 'core.hooksPath=/dev/null',    # a hook is for the user's own commits
+           '-c', 'core.fsync=committed,reference', '-c', 'i18n.commitEncoding=UTF-8',
+           '-c', 'core.quotePath=false', '-c', 'advice.addEmbeddedRepo=false', '-c', 'gc.auto=0')
+INHERITED = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+             'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX', 'GIT_CEILING_DIRECTORIES', 'GIT_CONFIG_PARAMETERS', 'GIT_CONFIG_COUNT')
+UNDER_WAY = {'MERGE_HEAD': 'a merge', 'rebase-merge': 'a rebase', 'rebase-apply': 'a rebase', 'CHERRY_PICK_HEAD': 'a cherry-pick',
+             'REVERT_HEAD': 'a revert'}
+STAND_IN = {'NAME': 'Tagrun', 'EMAIL': 'tagrun@localhost'}
+
+
+class Failed(Exception):
+    """git said no: its last line."""
+
+
+class Entry(NamedTuple):
+    """A file of a tree."""
+    mode: str
+    kind: str       # blob, or commit for a submodule
+    id: str
+    path: str
+
+
+class Change(NamedTuple):
+    """A file that differs from HEAD: what is 'modified', 'new' or 'deleted'."""
+    what: str
+    path: str
+
+
+class Repository:
+    """The repository that holds the project folder `root`."""
+
+    def __init__(self, root, top, directory, common):
+        self.root = Path(root)
+        self.top = Path(top)                # of the work tree; the project may lie below it
+        self.directory = Path(directory)    # this work tree's own git folder
+        self.common = Path(common)          # the one that all its work trees share
+        self.prefix = '' if self.top == self.root else self.root.relative_to(self.top).as_posix() + '/'
+
+    @classmethod
+    def at(cls, root):
+        """Raises Refusal, with the cure, where git cannot work."""
+        for name in INHERITED:  # set by a hook or an alias that calls us: they speak of another command's repository
+            os.environ.pop(name, None)
+        if not shutil.which('git'):
+            raise Refusal('git is not installed: it is where the code of every run is kept')
+        root = Path(root).resolve()
+        try:
+            answer = _run(root, 'rev-parse', '--path-format=absolute', '--show-toplevel', '--git-dir', '--git-common-dir')
+        except Failed as error:
+            raise Refusal(_cure(str(error), root)) from None
+        return cls(root, *answer.split('\n')[:3])
+
+    def git(self, *words, data=None, env=None):
+        """What git prints, as text. Raises Failed."""
+        return _run(self.top, *words, data=data, env=env)
+
+    # --- reading ---
+
+    def config(self, name, default=None):
+        """The last value of `tagrun.<name>`, as git's own text."""
+        if not hasattr(self, '_config'):
+            pairs = self.git('config', '-z', '--list').split('\0')
+            self._config = dict(pair.partition('\n')[::2] for pair in pairs if pair)
+        return self._config.get(f'tagrun.{name}'.lower(), default)
+
+    def flag(self, name, default=False):
+        """A true or false of git config, in any of git's spellings."""
+        value = self.config(name)
+        return default if value is None else value.lower() in ('', 'true', 'yes', 'on', '1')
+
+    def resolve(self, name):
+        """The commit's id that a full ref or id stands for, or None."""
+        try:
+            return self.git('rev-parse', '--verify', '--quiet', '--end-of-options', f'{name}^{{commit}}').strip()
+        except Failed:
+            return None
+
+    def under_way(self):
+        """'a merge', 'a rebase', … if one is unfinished, or ''."""
+        return next((what for name, what in UNDER_WAY.items() if (self.directory / name).exists()), '')
+
+    def changes(self):
+        """The files of the whole work tree that differ from HEAD, ignored ones left out: what `git add -A` would take."""
+        found, fields = [], iter(self.git('status', '--porcelain=v2', '-z', '--untracked-files=all', '--no-renames').split('\0'))
+        for field in fields:
+            kind = field[:1]
+            if kind == '?':
+                found.append(Change('new', field[2:]))
+            elif kind == '1':
+                state, path = field.split(' ', 8)[1], field.split(' ', 8)[8]
+                here = (self.top / path).exists() or (self.top / path).is_symlink()
+                found.append(Change('new' if state[0] == 'A' and here else 'modified' if here else 'deleted', path))
+            elif kind == 'u':
+                found.append(Change('modified', field.split(' ', 10)[10]))
+        return found
+
+    def tree(self, commit, path):
+        """The files of a commit below `path` (of the project), as Entries with paths relative to it."""
+        place = self.prefix + path
+        listing = self.git('ls-tree', '-r', '-z', '--full-tree', '--end-of-options', commit, place + '/')
+        rows = (line.partition('\t') for line in listing.split('\0') if line)
+        return [Entry(*row[0].split(' '), row[2][len(place) + 1:]) for row in rows]
+
+    def blobs(self, ids):
+        """{id: bytes} of many objects, by one process."""
+        ids = list(dict.fromkeys(ids))
+        if not ids:
+            return {}
+        output = _run(self.top, 'cat-file', '--batch', data='\n'.join(ids).encode() + b'\n', raw=True)
+        found, at = {}, 0
+        for name in ids:
+            end = output.index(b'\n', at)
+            header = output[at:end].split(b' ')
+            if header[-1] == b'missing':
+                raise Failed(f'object {name} is missing in the repository')
+            size = int(header[2])
+            found[name] = output[end + 1:end + 1 + size]
+            at = end + size + 2
+        return found
+
+    def file(self, commit, path):
+        """A file of a commit, as bytes; None if it is not there. `path`: of the project."""
+        try:
+            return _run(self.top, 'cat-file', 'blob', f'{commit}:{self.prefix}{path}', raw=True)
+        except Failed:
+            return None
+
+    def refs(self, prefix, fields=('refname',)):
+        """Rows of `fields` (of git for-each-ref) of all refs below a full prefix."""
+        form = '%00'.join(f'%({field})' for field in fields) + '%00%00'
+        rows = self.git('for-each-ref', f'--format={form}', prefix).split('\0\0')
+        return [row.lstrip('\n').split('\0') for row in rows if row.strip('\n')]
+
+    # --- writing ---
+
+    def store(self, content):
+        """Put bytes into the object database; the blob's id."""
+        return self.git('hash-object', '-w', '--stdin', data=content).strip()
+
+    @contextmanager
+    def temporary_index(self):
+        """An environment in which git works on a copy of the user's index. It lies in the git folder: a split index refers to its neighbours."""
+        with tempfile.TemporaryDirectory(prefix='tagrun-', dir=self.directory) as folder:
+            copy, index = Path(folder) / 'index', self.directory / 'index'
+            if index.exists():
+                shutil.copyfile(index, copy)
+                shutil.copystat(index, copy)
+            yield {'GIT_INDEX_FILE': str(copy)}
+
+    def write_tree(self, commit, replaced, everything=False):
+        """A tree's id: the work tree's (`everything`: what `git add -A` would take) or a commit's, with files replaced.
+
+        replaced: {path of the project: bytes}.
+        """
+        with self.temporary_index() as env:
+            if everything:
+                self.git('add', '--all', '--', ':/', env=env)
+            else:
+                self.git('read-tree', commit, env=env)
+            lines = ''.join(f'100644 {self.store(content)}\t{self.prefix}{path}\n' for path, content in replaced.items())
+            if lines:
+                self.git('update-index', '--add', '--index-info', data=lines.encode(), env=env)
+            return self.git('write-tree', env=env).strip()
+
+    def commit_tree(self, tree, parent, message):
+        """A commit on no branch; its id. `parent` is None for the first of a history."""
+        parents = ('-p', parent) if parent else ()
+        return self.git('commit-tree', tree, *parents, '-F', '-', data=message.encode(), env=self._identity()).strip()
+
+    def make_tree(self, files):
+        """A flat tree of {name: bytes}; its id."""
+        lines = ''.join(f'100644 blob {self.store(content)}\t{name}\0' for name, content in sorted(files.items()))
+        return self.git('mktree', '-z', data=lines.encode()).strip()
+
+    def make_tag(self, name, commit, message):
+        """An annotated tag object, which no ref names yet; its id."""
+        tagger = self.git('var', 'GIT_COMMITTER_IDENT', env=self._identity()).strip()
+        text = f'object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message.rstrip()}\n'
+        return self.git('mktag', data=text.encode()).strip()
+
+    def create_refs(self, refs):
+        """Create {full name: id}, all or none. Raises Failed if one exists: that is the lock."""
+        lines = ''.join(f'create {name}\0{object_id}\0' for name, object_id in refs.items())
+        self.git('update-ref', '--stdin', '-z', data=lines.encode())
+
+    def set_ref(self, name, object_id):
+        self.git('update-ref', name, object_id)
+
+    def _identity(self):
+        """The environment for a commit: empty where git knows who the user is, else a stand-in."""
+        if not hasattr(self, '_env'):
+            try:
+                self.git('var', 'GIT_AUTHOR_IDENT')
+                self.git('var', 'GIT_COMMITTER_IDENT')
+                self._env = {}
+            except Failed:
+                self._env = {f'GIT_{role}_{part}': value for role in ('AUTHOR', 'COMMITTER') for part, value in STAND_IN.items()}
+        return self._env
+
+
+def _run(folder, *words, data=None, env=None, raw=False):
+    """Run git in `folder`, with `data` (bytes) on its standard input. Text or bytes of its output; Failed with its last line."""
+    process = Git(str(folder)).execute(['git', *OPTIONS, *words], as_process=True, istream=subprocess.PIPE, env=env or {})
+    output, error = process.proc.communicate(data or b'')
+    if process.proc.returncode:
+        lines = error.decode(errors='replace').strip().splitlines() or [f'git {words[0]} failed']
+        raise Failed(next((line for line in lines if line.startswith(('fatal:', 'error:'))), lines[-1]))
+    return output if raw else output.decode(errors='surrogateescape')
+
+
+def _cure(error, root):
+    """The sentence for a folder where git does not work."""
+    if 'dubious ownership' in error:
+        return f'git does not trust this folder, another user owns it: git config --global --add safe.directory {quote(root)}'
+    if 'not a git repository' in error:
+        return f'{root} is no git repository: git init && git add -A && git commit -m start'
+    if 'must be run in a work tree' in error:
+        return f'{root} is a bare repository; clone it, a run needs a work tree'
+    return re.sub('^(fatal|error): ', 'git: ', error)

@@ -1,0 +1,187 @@
+"""Starts the training of a prepared run, waits for it, and does what is due at its end.
+
+    code = train(repository, folder)         # 0 finished, 1 failed, 75 stopped and resumable, 130 Ctrl-C
+
+The job is `python -u <run folder>/code/main.py`, in the project's folder, with TAGRUN_RUN=<run folder>; files come back. At its end the
+result commit is made (of a failed or stopped run too). It trains nothing itself and reads no researcher's file.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from tagrun.command import board, prepare, snapshot, verdict
+from tagrun.command.git import Failed
+from tagrun.command.say import duration, quote, say
+from tagrun.store import jsonfile, layout, lock, run_json, statistic
+
+FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+RESUMABLE = 75          # EX_TEMPFAIL: stopped by a signal
+CTRL_C = 130
+LOOK_S = 0.5            # between two looks at a rerun's trace
+LOG_TAIL = 1 << 20      # bytes of a long log that go into git
+KEPT = ('statistic.json', 'history.csv', 'environment.json', 'run.json')
+
+
+def train(repository, folder, main=None):
+    """Train the run in `folder` to its end; the exit code. main: another main.py than the snapshot's."""
+    info = run_json.read(folder)
+    board.add(repository, folder)
+    watch = verdict.Watch(repository.root, folder, info) if info.get('exact') else None
+    code = _wait(_start(repository, folder, main or folder / 'code' / 'main.py'), watch)
+    if lock.owner(folder):      # somebody else trains it: our child was refused, and said so
+        return 1
+    code = _settle(folder, info, code)
+    snapshot.clean(folder)
+    if watch:
+        code = watch.end() or code
+    _summary(repository.root, folder, info)
+    _record_result(repository, folder, info)
+    return code
+
+
+def train_seeds(repository, folder, count):
+    """Train the run in `folder`, then count - 1 more of its commit, each with a fresh seed; the first exit code that is not 0.
+
+    One that fails does not stop the others; a signal does.
+    """
+    info, codes = run_json.read(folder), [train(repository, folder)]
+    for done in range(1, count):
+        if codes[-1] in (RESUMABLE, CTRL_C):
+            say(f'tagrun: {done} of {count} runs were begun; when {run_json.name(info)} is done, `rerun {info["tag"]} --seeds {count - done}` adds the others')
+            break
+        codes.append(train(repository, prepare.another_seed(repository, info['tag'], info['commit'])))
+    return next((code for code in codes if code), 0)
+
+
+def in_background():
+    """Go on in a process of its own, without the terminal. True in it; False in the one that was called."""
+    sys.stderr.flush()
+    if os.fork():
+        return False
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(nothing, descriptor)
+    return True
+
+
+def _start(repository, folder, main):
+    output = None
+    if not sys.stderr.isatty() and os.path.samestat(os.fstat(2), os.stat(os.devnull)):  # in the background the log is all there is
+        output = os.open(folder / 'log', os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+    return subprocess.Popen([sys.executable, '-u', main], cwd=repository.root, env={**os.environ, run_json.ENVIRONMENT: str(folder)},
+                            stdout=output, stderr=output)
+
+
+def _wait(child, watch):
+    """The child's exit code. What asks us to stop is for the child to obey: Ctrl-C at a terminal reaches it by itself."""
+    def forward(number, _):
+        if number != signal.SIGINT or not _in_foreground():
+            child.send_signal(number)
+    before = {number: signal.signal(number, forward) for number in (*FORWARDED, signal.SIGINT)}
+    try:
+        while True:
+            try:
+                return child.wait(LOOK_S if watch else None)
+            except subprocess.TimeoutExpired:
+                watch.look()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_foreground():
+    """Whether a terminal sends its Ctrl-C to our process group, the child's too."""
+    try:
+        terminal = os.open('/dev/tty', os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _settle(folder, info, code):
+    """Make the status say what happened where training itself could not; the exit code."""
+    if code < 0:
+        return RESUMABLE
+    if code and statistic.state(folder) in (statistic.CREATED, statistic.KILLED):
+        content = {'run': run_json.name(info), 'seed': info['seed'], 'commit': info['commit']}
+        try:
+            content = statistic.read(folder)
+        except (OSError, ValueError):
+            pass
+        statistic.write(folder, {**content, 'status': statistic.FAILED, 'message': f'ended with exit code {code} before it could say why'})
+    return code
+
+
+def _summary(root, folder, info):
+    """What came out, where it is, what to type next."""
+    try:
+        content = statistic.read(folder)
+    except (OSError, ValueError):
+        content = {'status': statistic.KILLED, 'metric': {}, 'time': {}}
+    name, state = run_json.name(info), statistic.state(folder, content)
+    say()
+    say(f'{name} {_what(state, content)}')
+    for phase in dict.fromkeys(metric.partition('/')[0] for metric in content['metric']):
+        figures = [f'{metric.partition("/")[2]} {jsonfile.number(value):.4f}' for metric, value in content['metric'].items()
+                   if metric.startswith(f'{phase}/') and jsonfile.number(value) is not None]
+        say(f'  {phase:<8} {"   ".join(figures)}')
+    say(f'  files    {quote(os.path.relpath(folder, os.getcwd()))}')
+    for number, (command, why) in enumerate(_next(info, state)):
+        say(f'  {"next" if not number else "":<8} {command:<28} {why}')
+
+
+def _what(state, content):
+    took = f' after {duration(content["time"].get("seconds", 0))} of training'
+    if state == statistic.FINISHED:
+        best = content.get('best_epoch')
+        return f'finished{took}' + (f'; epoch {best} of {content["epoch"]} was the best by {content["watch"]}:' if best else '')
+    reason = content.get('message') or 'killed: no memory left, or kill -9'
+    return f'{state}{took if content["time"] else ""}: {reason}'
+
+
+def _next(info, state):
+    tag, name = info['tag'], run_json.name(info)
+    if tag == layout.SCRATCH:
+        return [('run <tag>', 'records the code and trains it')]
+    if state == statistic.FINISHED:
+        return [(f'rerun {name} -f', 'make it again: the same, bit for bit?'), (f'itb {tag}', 'its curves, in TensorBoard'),
+                (f'record {name}; table', 'put it into a table')]
+    if state == statistic.FAILED:
+        return [('run <another tag>', 'once the code is mended'), (f'continue {name}', 'if the cause was outside the code')]
+    return [(f'continue {name}', 'goes on exactly where it stood')]
+
+
+def _record_result(repository, folder, info):
+    """Set refs/tagrun/result/<tag>/<id> to a commit of the run's readable files, child of its code's commit."""
+    if not info['commit']:
+        return
+    files = {name: (folder / name).read_bytes() for name in KEPT if (folder / name).is_file()}
+    if (folder / 'log').is_file():
+        files['log'] = _tail(folder / 'log')
+    for wait_s in (0.1, 0.5, 2, None):
+        try:
+            commit = repository.commit_tree(repository.make_tree(files), info['commit'], f'result of {run_json.name(info)}\n')
+            repository.set_ref(f'refs/tagrun/result/{info["tag"]}/{info["id"]}', commit)
+            return
+        except Failed as error:     # another git is at it, for a moment
+            if wait_s is None:
+                say(f'tagrun: git did not take the result ({error}); the files are all in {quote(folder)}')
+            else:
+                time.sleep(wait_s)
+
+
+def _tail(path):
+    """A file's content; of a long one the end, from a whole line on."""
+    with open(path, 'rb') as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LOG_TAIL))
+        content = file.read()
+    return content if size <= LOG_TAIL else b'(the beginning is left out)\n' + content.partition(b'\n')[2]

@@ -1,0 +1,111 @@
+"""The frozen copy of a commit's code that a run trains from: <run folder>/code.
+
+    files = read(repository, commit); check(files); write(files, folder)
+
+Files are read-only; those equal to the tag's snapshot before are hard links to it. The tool's tests and bench stay out. It is written
+from git's objects, without the user's work tree.
+"""
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from tagrun.command.git import Failed
+from tagrun.command.say import Refusal, say
+from tagrun.store import layout, run_json
+
+LEFT_OUT = ('tagrun/tests/', 'tagrun/bench/')
+LINK, EXECUTABLE, SUBMODULE = '120000', '100755', '160000'
+
+
+class File(NamedTuple):
+    path: str       # relative to code/
+    mode: str       # git's: 100644, 100755, 120000 (a link: its content is where to)
+    content: bytes
+
+
+def read(repository, commit):
+    """The files of a commit's code folder. Raises Refusal if Tagrun cannot run it, or the commit is not here."""
+    try:
+        entries = [entry for entry in repository.tree(commit, 'code') if not entry.path.startswith(LEFT_OUT)]
+        blobs = repository.blobs(entry.id for entry in entries if entry.mode != SUBMODULE)
+    except Failed as error:
+        raise Refusal(f'the code of commit {commit[:10]} cannot be read ({error}): git fetch origin {commit}') from None
+    for entry in entries:
+        if entry.mode == SUBMODULE:
+            raise Refusal(f'code/{entry.path} is a submodule, which a run\'s frozen copy would lack: keep its files in code/ itself')
+    files = [File(entry.path, entry.mode, blobs[entry.id]) for entry in entries]
+    _check_contract({file.path: file.content for file in files}, commit)
+    return files
+
+
+def _check_contract(contents, commit):
+    if 'main.py' not in contents:
+        raise Refusal(f'commit {commit[:10]} has no code/main.py: there is nothing to run')
+    text = contents.get('tagrun/CONTRACT', b'').decode(errors='replace').strip()
+    if not re.fullmatch('[0-9]+', text):
+        raise Refusal(f'commit {commit[:10]} has no code/tagrun/CONTRACT: it is no code for Tagrun')
+    if int(text) > run_json.CONTRACT:
+        raise Refusal(f'commit {commit[:10]} wants contract {text}, this Tagrun knows {run_json.CONTRACT}: bring code/tagrun up to date')
+
+
+def check(files):
+    """Find what would stop it before a tag is spent on it: raises Refusal for a file that is no Python; names what hides Python's own."""
+    for file in files:
+        if file.path.startswith('tagrun/') or not file.path.endswith('.py'):
+            continue
+        try:
+            compile(file.content, file.path, 'exec', dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            raise Refusal(f'code/{file.path}, line {getattr(error, "lineno", "?")}: {getattr(error, "msg", error)}') from None
+        name = file.path[:-3]
+        if name in sys.stdlib_module_names:
+            say(f'tagrun: code/{file.path} hides Python\'s own module {name!r}, which torch may need: better rename it')
+
+
+def write(files, folder):
+    """Make <folder>/code hold just these contents, mending what differs. Returns the paths that did, in one that was there before."""
+    code, before = Path(folder) / 'code', _snapshot_before(Path(folder))
+    was_there, mended = code.exists(), []
+    for file in files:
+        path = code / file.path
+        if not _same(path, file):
+            mended.append(file.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            _place(path, file, before)
+    return mended if was_there else []
+
+
+def clean(folder):
+    """Remove the bytecode that Python left in the snapshot: ten thousand runs would keep it ten thousand times."""
+    for cache in list((Path(folder) / 'code').rglob('__pycache__')):
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _place(path, file, before):
+    if file.mode == LINK:
+        os.symlink(file.content, os.fsencode(path))
+    elif before and _same(before / file.path, file):
+        os.link(before / file.path, path)
+    else:
+        path.write_bytes(file.content)
+        path.chmod(0o555 if file.mode == EXECUTABLE else 0o444)
+
+
+def _same(path, file):
+    try:
+        if file.mode == LINK:
+            return os.fsencode(os.readlink(path)) == file.content
+        return not path.is_symlink() and path.read_bytes() == file.content and bool(path.stat().st_mode & 0o100) == (file.mode == EXECUTABLE)
+    except OSError:
+        return False
+
+
+def _snapshot_before(folder):
+    """The code folder of the newest earlier run of the same tag, or None."""
+    numbers = layout.numbers(folder.parents[2], folder.parent.name) if folder.name.isdigit() else []
+    earlier = [number for number in numbers if number < int(folder.name)]
+    return folder.parent / str(earlier[-1]) / 'code' if earlier else None

@@ -1,0 +1,98 @@
+"""Whether a rerun with the recorded seed is the same as the run it repeats, bit for bit; and if not, from where on.
+
+    watch = Watch(root, folder, info); watch.look() now and then; code = watch.end()
+
+It compares trace.csv as both write it, then history.csv (times left out) and the digest of the last weights. What differs in the
+surroundings comes from both environment.json.
+"""
+from tagrun.command.say import say
+from tagrun.store import history, jsonfile, layout, run_json, statistic, trace
+
+DIFFERS = 3
+WORDS = {'order': 'the order of the samples', 'batch': 'the content of the batch', 'loss': 'the loss', 'weights': 'the weights',
+         'length': 'the number of steps'}
+
+
+class Watch:
+    """Follows the trace of the rerun in `folder` beside the one it repeats, which `info` (its run.json) names."""
+
+    def __init__(self, root, folder, info):
+        self._folder, self._info, self._name = folder, info, info['rerun_of']
+        tag, _, number = self._name.partition('/')
+        self._other = layout.run_folder(root, tag, number)
+        self._there, _ = trace.lines(self._other)
+        self._offset, self._place, self._difference = 0, 0, None
+
+    def look(self):
+        """Compare what is new, and say so at the first difference."""
+        if self._difference:
+            return
+        new, self._offset = trace.lines(self._folder, self._offset)
+        self._difference = trace.first_difference(new, self._there[self._place:])
+        self._place += len(new)
+        if self._difference:
+            say(f'tagrun: not the same as {self._name}: {_sentence(self._difference)}')
+            for line in surroundings(self._other, self._folder):
+                say(f'  {line}')
+
+    def end(self):
+        """The verdict, said and kept in run.json. DIFFERS or 0; 0 also where the rerun did not finish: then there is none yet."""
+        self.look()
+        if statistic.state(self._folder) != statistic.FINISHED:
+            return DIFFERS if self._difference else 0
+        why = self._difference or self._other_difference()
+        if why and not self._difference:
+            say(f'tagrun: not the same as {self._name}: {_sentence(why)}')
+        elif not why:
+            say(f'\nthe same as {self._name}, bit for bit: {self._place:,} lines of trace.csv, every epoch\'s metrics, the last weights')
+        run_json.write(self._folder, {**self._info, 'verdict': {'same': not why, **({'first_difference': why} if why else {})}})
+        return DIFFERS if why else 0
+
+    def _other_difference(self):
+        """What differs where the traces, as far as both go, do not."""
+        if self._place != len(self._there):
+            return {'stream': 'length', 'here': self._place, 'there': len(self._there)}
+        here, there = (_timeless(folder) for folder in (self._folder, self._other))
+        for epoch, (row, other) in enumerate(zip(here, there), 1):
+            for name in row:
+                if row[name] != other.get(name):
+                    return {'epoch': epoch, 'step': 'end', 'stream': name, 'here': row[name], 'there': other.get(name)}
+        digests = [_digest(folder) for folder in (self._folder, self._other)]
+        return None if digests[0] == digests[1] else {'stream': 'weights', 'here': digests[0], 'there': digests[1]}
+
+
+def surroundings(one, other):
+    """Lines that name what differs between two runs' environment.json: ['torch: 2.13.0 there, 2.14.0 here', …]."""
+    try:
+        before, after = (jsonfile.read(folder / 'environment.json') for folder in (one, other))
+    except (OSError, ValueError) as error:
+        return [f'what differs in the surroundings cannot be said: {error}']
+    lines = []
+    for name in dict.fromkeys([*before, *after]):
+        there, here = before.get(name), after.get(name)
+        if there != here and isinstance(there, dict) and isinstance(here, dict):
+            lines += [f'{name} {key}: {there.get(key)} there, {here.get(key)} here' for key in dict.fromkeys([*there, *here])
+                      if there.get(key) != here.get(key)]
+        elif there != here:
+            lines.append(f'{name}: {there} there, {here} here')
+    return lines or ['nothing known of the surroundings differs: a non-deterministic operator, or randomness from outside the seed']
+
+
+def _sentence(found):
+    what = WORDS.get(found['stream'], found['stream'])
+    where = f' at step {found["step"]} of epoch {found["epoch"]}' if 'epoch' in found else ''
+    return f'{what}{where} ({found["here"]} here, {found["there"]} there)'
+
+
+def _timeless(folder):
+    try:
+        return [{name: value for name, value in row.items() if name != 'seconds'} for row in history.read(folder)]
+    except OSError:
+        return []
+
+
+def _digest(folder):
+    try:
+        return statistic.read(folder)['digest'].get('weights')
+    except (OSError, ValueError):
+        return None
