@@ -61,7 +61,7 @@ class Run:
         self._fast = self.info.get('fast')
         if self._fast:
             self.args.epochs = min(self.args.epochs, FAST_EPOCHS)
-        seeding.set_determinism(self.args.determinism)
+        seeding.set_determinism(self.args.determinism, self.args.compile)
         torch.set_num_threads(self.args.threads)
         self.device = _device(self.args.device)
         self._background = checkpoint.Background()

@@ -51,8 +51,8 @@ def restore(state):
         torch.cuda.set_rng_state_all(state['cuda'][:torch.cuda.device_count()])
 
 
-def set_determinism(level):
-    """One of LEVELS. Before anything touches CUDA: cuBLAS reads its variable once."""
+def set_determinism(level, compiled=False):
+    """One of LEVELS; `compiled`: whether torch.compile is used. Before anything touches CUDA: cuBLAS reads its variable once."""
     if level not in LEVELS:
         raise ValueError(f'config.py: determinism is {level!r}; one of {", ".join(LEVELS)}')
     rank = LEVELS.index(level)
@@ -62,4 +62,6 @@ def set_determinism(level):
     torch.backends.cudnn.allow_tf32 = rank < 2
     if rank == 3:
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode('error')     # the same as the next line for eager code, without a second of imports
+        if compiled:
+            torch.use_deterministic_algorithms(True)

@@ -1,0 +1,151 @@
+"""Kill a run anywhere, continue it: the same weights, history and trace as of the run that was left alone, to the last bit."""
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import make_project, wait_for
+
+# augmentation, dropout, accumulation, clipping, a schedule; a save every tenth of a second, so that kills find all kinds of place
+BUSY = {'epochs': '6', 'augment': '0.1', 'dropout': '0.3', 'accumulate': '2', 'clip_norm': '1.0', 'warmup': '5', 'batch_size': '25',
+        'save_minutes': '0.002', 'keep_last': '3'}
+WORKERS = {'0 workers': {}, '2 workers': {'workers': '2'}, '2 persistent workers': {'workers': '2', 'persistent_workers': 'True'}}
+KILLS = 7
+
+
+@pytest.fixture(scope='module')
+def untouched(tmp_path_factory, data):
+    """The run that was left alone, one for all settings: the number of workers changes no bit."""
+    project = make_project(tmp_path_factory.mktemp('untouched') / "a 'b; c", data, **BUSY)
+    project.tagrun('run', '-f', 't1')
+    return project
+
+
+@pytest.mark.parametrize('workers', WORKERS)
+def test_a_run_killed_at_random_and_continued_is_the_untouched_one(tmp_path, data, untouched, workers):
+    project = make_project(tmp_path / "a 'b; c", data, **BUSY, **WORKERS[workers])
+    moments, kills, verb = random.Random(workers), 0, ('run', '-f')
+    while kills < KILLS and trained_until_killed(project, verb, moments.uniform(0, 0.4)):
+        kills, verb = kills + 1, ('continue',)
+    assert kills >= 5, 'training was over too soon for this test to mean anything'
+    if kills == KILLS:
+        project.tagrun('continue', 't1')
+    assert project.outcome('t1/0') == untouched.outcome('t1/0')
+    assert project.statistic('t1/0')['status'] == 'finished'
+    assert (project.root / '__statistic__' / 'exper-list' / 'finished.txt').read_text() == 't1/0\n'
+
+
+def trained_until_killed(project, verb, after_s):
+    """kill -9 to the training, `after_s` after it began to train; False if it had ended by then."""
+    told = project.folder('t1/0') / 'statistic.json'
+    before = told.stat().st_mtime_ns if told.exists() else 0
+    process = project.start(*verb, 't1')
+    wait_for(lambda: process.poll() is not None or told.exists() and told.stat().st_mtime_ns > before, what='training')
+    try:
+        process.wait(after_s)
+        assert process.returncode == 0, process.stderr.read()
+        return False
+    except subprocess.TimeoutExpired:
+        project.kill_training('t1/0')
+        assert process.wait(30) in (75, 0), process.stderr.read()     # 0: it finished in this very instant
+        return process.returncode == 75
+
+
+def test_a_signal_saves_in_the_middle_of_an_epoch_and_continue_is_exact(tmp_path, data, untouched):
+    project = make_project(tmp_path / "a 'b; c", data, **{**BUSY, 'save_minutes': '10.0'})
+    for number, code in ((signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)):
+        first = not project.folder('t1/0').exists()
+        told = project.folder('t1/0') / 'statistic.json'
+        before = 0 if first else told.stat().st_mtime_ns
+        process = project.start(*(('run', '-f') if first else ('continue',)), 't1')
+        wait_for(lambda: told.exists() and told.stat().st_mtime_ns > before, what='training')
+        time.sleep(0.2)
+        process.send_signal(number)
+        assert process.wait(30) == code, process.stderr.read()
+        assert project.statistic('t1/0')['status'] == 'interrupted'
+    saved = [path.name for path in (project.folder('t1/0') / 'checkpoint').glob('epoch_*_train_*.pth')]
+    assert saved, 'none of three signals fell into an epoch'
+    project.tagrun('continue', 't1')
+    assert project.outcome('t1/0') == untouched.outcome('t1/0')
+
+
+def test_tensorboard_has_each_point_once_after_kills(tmp_path, data):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    project = make_project(tmp_path / "a 'b; c", data, **BUSY)
+    for verb in (('run', '-f'), ('continue',), ('continue',)):
+        trained_until_killed(project, verb, 0.3)
+    project.tagrun('continue', 't1')
+    events = EventAccumulator(str(project.folder('t1/0') / 'tensorboard'), size_guidance={'scalars': 0, 'images': 0}).Reload()
+    steps = 6 * 144
+    assert [event.step for event in events.Scalars('step/loss')] == list(range(1, steps + 1))
+    assert [event.step for event in events.Scalars('val/acc')] == [1, 2, 3, 4, 5, 6]
+    traced = [line.split(',')[4] for line in (project.folder('t1/0') / 'trace.csv').read_text().splitlines()[1:]]
+    losses = [float(loss) for loss in traced if loss]
+    assert [event.value for event in events.Scalars('step/loss')] == losses
+    assert 'val/confusion' in events.Tags()['images'] and events.Tags()['graph']
+
+
+def test_a_plain_dataloader_resumes_exactly_too(tmp_path, data):
+    """Who brings a DataLoader of torch's own, shuffling and drawing from the global generators, gets the same promise."""
+    outcomes = []
+    for name in ('untouched', 'killed'):
+        project = make_project(tmp_path / name, data, **BUSY)
+        project.edit('dataloader.py', "'train': Loader(_subset(train, order[count:]), args.batch_size, shuffle=True, draws=args.augment > 0, **loading)",
+                     "'train': torch.utils.data.DataLoader(_subset(train, order[count:]), args.batch_size, shuffle=True, num_workers=2)")
+        project.commit()
+        if name == 'killed':
+            trained_until_killed(project, ('run', '-f'), 0.8)
+            trained_until_killed(project, ('continue',), 0.8)
+            project.tagrun('continue', 't1')
+        else:
+            project.tagrun('run', '-f', 't1')
+        outcomes.append(project.outcome('t1/0'))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_continue_from_an_earlier_epoch_is_a_new_run_that_ends_the_same(project):
+    project.configure(keep_every='1', epochs='4')
+    project.tagrun('run', '-f', 't1')
+    project.tagrun('continue', 't1', '--from', '2')
+    before = project.outcome('t1/0')
+    assert project.outcome('t1/1') == before
+    project.tagrun('continue', 't1/0', '--from', 'best')
+    elsewhere = project.root / 'elsewhere.pth'
+    elsewhere.write_bytes((project.folder('t1/0') / 'checkpoint' / 'epoch_3.pth').read_bytes())
+    project.tagrun('continue', 't1/0', '--from', elsewhere)
+    assert project.outcome('t1/2') == project.outcome('t1/3') == project.outcome('t1/0') == before
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(project):
+    project.configure(keep_last='3', epochs='4')
+    project.tagrun('run', '-f', 'whole')
+    project.edit('epoch.py', 'def update(', "def fail_late(state):\n    if state.epoch == 3:\n        raise OSError('a broken cable')\n\n\ndef update(")
+    project.edit('epoch.py', "    state.scaler.scale(", "    import os\n    if not os.path.exists('mended'):\n        fail_late(state)\n    state.scaler.scale(")
+    project.tagrun('run', '-f', 't1', code=1)
+    (project.root / 'mended').touch()
+    file = project.folder('t1/0') / 'checkpoint' / 'epoch_3.pth'
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    told = project.tagrun('continue', 't1').stderr
+    assert 'epoch_3.pth is damaged' in told and 'resumed after epoch 2' in told
+    assert project.outcome('t1/0') == project.outcome('whole/0')
+
+
+def test_what_is_put_on_the_state_joins_the_checkpoint(tmp_path, data):
+    """An average of the weights, one line in state.py and one in epoch.py, is resumed with all else."""
+    outcomes = []
+    for name in ('untouched', 'killed'):
+        project = make_project(tmp_path / name, data, **BUSY)
+        project.edit('state.py', '        self.meter = Meter()', '        self.ema = torch.optim.swa_utils.AveragedModel(self.model)\n        self.meter = Meter()')
+        project.edit('epoch.py', '    state.scheduler.step()', '    state.scheduler.step()\n    state.ema.update_parameters(state.model)')
+        project.edit('epoch.py', '                logits = state.model(x) ', '                logits = (state.model if train else state.ema)(x) ')
+        project.commit()
+        if name == 'killed':
+            trained_until_killed(project, ('run', '-f'), 0.5)
+            project.tagrun('continue', 't1')
+        else:
+            project.tagrun('run', '-f', 't1')
+        outcomes.append(project.outcome('t1/0'))
+    assert outcomes[0] == outcomes[1]
