@@ -116,7 +116,7 @@ def _settle(folder, info, code):
             content = statistic.read(folder)
         except (OSError, ValueError):
             pass
-        statistic.write(folder, {**content, 'status': statistic.FAILED, 'message': f'ended with exit code {code} before it could say why'})
+        statistic.write(folder, {**content, 'status': statistic.FAILED, 'message': f'ended with exit code {code} before it began; the reason was printed'})
     return code
 
 
@@ -125,7 +125,7 @@ def _summary(root, folder, info):
     try:
         content = statistic.read(folder)
     except (OSError, ValueError):
-        content = {'status': statistic.KILLED, 'metric': {}, 'time': {}}
+        content = {'status': statistic.RUNNING, 'metric': {}, 'time': {}}
     name, state = run_json.name(info), statistic.state(folder, content)
     say()
     say(f'{name} {_what(state, content)}')
@@ -139,12 +139,13 @@ def _summary(root, folder, info):
 
 
 def _what(state, content):
-    took = f' after {duration(content["time"].get("seconds", 0))} of training'
-    if state == statistic.FINISHED:
-        best = content.get('best_epoch')
-        return f'finished{took}' + (f'; epoch {best} of {content["epoch"]} was the best by {content["watch"]}:' if best else '')
-    reason = content.get('message') or 'killed: no memory left, or kill -9'
-    return f'{state}{took if content["time"] else ""}: {reason}'
+    """'finished after 5.1 s of training; the best by val/acc is epoch 42 of 60:'. Why it stopped, training has said itself."""
+    text = f'{state} after {duration(content["time"]["seconds"])} of training' if content['time'] else state
+    if state == statistic.KILLED:
+        text += ' (no memory left, or kill -9)'
+    if content.get('best_epoch'):
+        text += f'; the best by {content["watch"]} is epoch {content["best_epoch"]} of {content["epoch"]}:'
+    return text
 
 
 def _next(info, state):

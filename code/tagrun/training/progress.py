@@ -15,7 +15,7 @@ class Bars:
     def __init__(self, epochs, epochs_done):
         self._terminal = sys.__stderr__ is not None and sys.__stderr__.isatty()
         self._epochs = epochs
-        self._run = self._bar(total=epochs, initial=epochs_done, position=1, unit='epoch', desc='run',
+        self._run = self._bar(total=epochs, initial=epochs_done, position=1, leave=False, desc='run',
                               bar_format='{desc:<14}{percentage:3.0f}% |{bar:20}| epoch {n_fmt}/{total_fmt}, {remaining} left{postfix}')
         self._phase, self._next = None, time.monotonic() + (REDRAW_S if self._terminal else LINE_S)
 
@@ -23,7 +23,7 @@ class Bars:
         """Begin a phase of epoch `epoch` (from 1); `batches` is None where the loader does not know."""
         self._end_phase()
         self._what = f'epoch {epoch}/{self._epochs} {name}'
-        self._phase = self._bar(total=batches, initial=done, position=0, leave=False, unit='batch', desc=f'{epoch:>4} {name}',
+        self._phase = self._bar(total=batches, initial=done, position=0, leave=False, unit=' batches', desc=f'{epoch:>4} {name}',
                                 bar_format='{desc:<14}{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt}, {remaining} left, {rate_fmt}{postfix}')
         self._batches, self._done = batches, done
 
@@ -42,9 +42,9 @@ class Bars:
     def close(self):
         self._end_phase()
         if self._run:
-            self._run.leave = False
             self._run.close()
             self._run = None
+            print('\r\x1b[K', end='', file=sys.__stderr__, flush=True)  # tqdm leaves the cursor where the bar ended
 
     def _draw(self, means):
         text = ' '.join(f'{name} {value:.4g}' for name, value in means.items())

@@ -66,11 +66,12 @@ class Ending(NamedTuple):
 
 def describe(error, folder):
     """The Ending that an exception makes of the run in `folder`."""
-    newest = checkpoints.newest(folder) or 'none yet'
     if isinstance(error, Stopped):
-        return Ending(statistic.INTERRUPTED, f'stopped by {error}', f'stopped by {error} and saved: {newest}', error.code, '')
+        line = f'stopped by {error}, saved as {checkpoints.newest(folder)}'
+        return Ending(statistic.INTERRUPTED, line, line, error.code, '')
     if isinstance(error, KeyboardInterrupt):
-        return Ending(statistic.INTERRUPTED, 'stopped at once', f'stopped at once; its newest checkpoint: {newest}', 130, '')
+        line = f'stopped at once, without a save; the newest is {checkpoints.newest(folder) or "none yet"}'
+        return Ending(statistic.INTERRUPTED, line, line, 130, '')
     line = ' '.join(f'{type(error).__name__}: {error}'.split())
     line = line if len(line) <= LONGEST else line[:LONGEST] + ' …'
     text = f'failed: {line}{_place(error, folder / "code")}\n  the whole traceback: {folder / "log"}'

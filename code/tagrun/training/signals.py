@@ -13,7 +13,7 @@ class Stopped(BaseException):
     """The run saved and stops, resumable. `code`: 130 for Ctrl-C, else 75 (EX_TEMPFAIL, what schedulers requeue on)."""
 
     def __init__(self, number):
-        super().__init__(signal.Signals(number).name)
+        super().__init__('Ctrl-C' if number == signal.SIGINT else signal.Signals(number).name)
         self.code = 130 if number == signal.SIGINT else 75
 
 
