@@ -1,6 +1,6 @@
 """One process at a time owns a run: an flock on its `lock` file, held for the process's life.
 
-    lock = take(folder)                  # Held if somebody else has it
+    lock = Lock(folder)                  # Held if somebody else has it
     owner(folder)                        # {'pid': …, 'host': …, 'since': …} or None when nobody has it
 
 The kernel frees it however the process ends, so no stale lock is ever left. It is seen on one machine, and on file systems
@@ -26,21 +26,29 @@ class Held(Exception):
         self.owner = owner
 
 
-def take(folder):
-    """Own the run in `folder`; returns the open descriptor, which forked children close. Raises Held."""
-    descriptor = os.open(Path(folder) / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    end = time.monotonic() + PATIENCE_S
-    while not _try(descriptor, fcntl.LOCK_EX):
-        if time.monotonic() > end:
-            held = Held(_read(descriptor))
+class Lock:
+    """Ownership of the run in `folder`, until `release` or the process's end. Raises Held."""
+
+    def __init__(self, folder):
+        self._descriptor = os.open(Path(folder) / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        end = time.monotonic() + PATIENCE_S
+        while not _try(self._descriptor, fcntl.LOCK_EX):
+            if time.monotonic() > end:
+                held = Held(_read(self._descriptor))
+                self.release()
+                raise held
+            time.sleep(0.05)
+        os.register_at_fork(after_in_child=self.release)    # a data worker that outlives us must not hold it on
+        since = datetime.now(timezone.utc).isoformat(timespec='seconds').replace('+00:00', 'Z')
+        content = json.dumps({'pid': os.getpid(), 'host': socket.gethostname(), 'since': since}) + '\n'
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, content.encode(), 0)
+
+    def release(self):
+        """Let go. In a forked child this closes the child's copy, and the parent stays the owner."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
-            raise held
-        time.sleep(0.05)
-    os.register_at_fork(after_in_child=lambda: _close(descriptor))  # a data worker that outlives us must not hold it on
-    since = datetime.now(timezone.utc).isoformat(timespec='seconds').replace('+00:00', 'Z')
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({'pid': os.getpid(), 'host': socket.gethostname(), 'since': since}).encode() + b'\n', 0)
-    return descriptor
 
 
 def owner(folder):
@@ -68,10 +76,3 @@ def _read(descriptor):
         return dict(json.loads(os.pread(descriptor, 4096, 0)))
     except ValueError:
         return {}
-
-
-def _close(descriptor):
-    try:
-        os.close(descriptor)
-    except OSError:
-        pass

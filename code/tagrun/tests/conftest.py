@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 CODE = Path(__file__).resolve().parents[2]
+sys.path.append(str(CODE))      # last, as __main__.py has it
 SMALL = {'model': "'mlp'", 'epochs': '3', 'hidden': '16', 'eval_batch_size': '1000', 'batch_size': '200'}    # a second of training
 
 

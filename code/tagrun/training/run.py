@@ -50,7 +50,7 @@ class Run:
     def __init__(self, config, folder):
         self.folder, self.info = folder, run_json.read(folder)
         try:
-            self._lock = lock.take(folder)
+            self._lock = lock.Lock(folder)
         except lock.Held as held:
             sys.exit(f'tagrun: {run_json.name(self.info)} is being trained already: {held}')
         self.root = folder.parents[2]       # not run.json's: the project may have been moved since
