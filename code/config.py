@@ -7,9 +7,9 @@ Plain Python: `steps = 6000 // 40` works too. Values are numbers, strings, boole
 # --- the example: MNIST-1D, 40-point signals of ten digits (arXiv 2011.14439) ---
 model = 'cnn'               # the network: 'linear', 'mlp', 'cnn' or 'gru'; see model.py
 hidden = 100                # units in each hidden layer of 'mlp'; 10 to 1000
-channels = 25               # channels of each convolution of 'cnn'; 8 to 256
+channels = 50               # channels of each convolution of 'cnn'; 8 to 256
 units = 6                   # hidden units of 'gru', in each direction; 4 to 128
-dropout = 0.2               # share of the last hidden layer's values that is dropped in training; 0 to 0.5
+dropout = 0.3               # share of the last hidden layer's values that is dropped in training; 0 to 0.5
 augment = 0.0               # standard deviation of noise added to a training signal, drawn anew each time; 0 (none) to 0.3
 
 # --- data ---

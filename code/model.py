@@ -35,7 +35,7 @@ def mlp(args):
 
 
 def cnn(args):
-    """Three strided convolutions: 5,210 parameters with channels=25."""
+    """Three strided convolutions: 5,210 parameters with channels=25, the paper's."""
     return nn.Sequential(
         nn.Unflatten(1, (1, POINTS)),                                        # (B, 1, 40)
         nn.Conv1d(1, args.channels, 5, stride=2, padding=1), nn.ReLU(),      # (B, C, 19)

@@ -62,7 +62,12 @@ def _options(argv):
     options.add_argument('--fast', action='store_true', help='train a few batches of each phase, untagged')
     options.add_argument('-d', '--detach', action='store_true', help='train in the background')
     found = options.parse_args(argv)
-    found.set = dict(pair.partition('=')[::2] for pairs in found.set for pair in pairs)
+    words = [word for words in found.set for word in words]
+    for word in [word for word in words if '=' not in word]:    # `run --set lr=0.1 t1`: the tag, taken for one more value
+        if found.tag:
+            options.error(f'--set takes name=value, not {word!r}')
+        found.tag = word
+    found.set = dict(word.partition('=')[::2] for word in words if '=' in word)
     if not found.tag and not found.fast:
         options.error('a tag is missing: run first')
     if found.seeds < 1 or found.fixed and found.seeds > 1:

@@ -111,6 +111,14 @@ def test_a_dry_run_does_nothing(project):
     assert not project.folder('t1').exists()
 
 
+def test_values_are_set_before_or_after_the_tag_and_what_is_none_is_refused(project):
+    for words in (('--set', 'lr=0.5', 't1'), ('t1', '--set', 'lr=0.5'), ('--set', 'lr=0.5', '-n', 't1')):
+        assert 't1: recorded' in project.tagrun('run', '-n', *words).stderr
+    assert "not 't2'" in project.tagrun('run', '-n', 't1', '--set', 'lr=0.5', 't2', code=2).stderr
+    assert "Did you mean 'lr'?" in project.tagrun('run', '-n', 't1', '--set', 'lrr=0.5', code=1).stderr
+    assert 'a float there' in project.tagrun('run', '-n', 't1', '--set', 'lr=fast', code=1).stderr
+
+
 def test_a_fast_run_is_a_scratch_run_of_the_files_as_they_stand(project):
     project.edit('model.py', 'The network', 'My network')
     project.tagrun('run', '--fast')
