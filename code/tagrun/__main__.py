@@ -11,6 +11,9 @@ import os
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 10):  # an old environment that is active, or named in TAGRUN_PYTHON
+    sys.exit('tagrun: %s is Python %d.%d; 3.10 or newer is needed' % (sys.executable, *sys.version_info[:2]))
+
 TOOL = Path(__file__).resolve().parent
 ALIASES = {'con': 'continue', 'resume': 'continue', 're': 'rerun', 'expels': 'expls'}
 
