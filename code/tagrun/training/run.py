@@ -217,6 +217,8 @@ class Run:
         """The epoch in TensorBoard. A heatmap takes a tenth of a second: now and then, and at the end."""
         if state.epoch == 1:
             self._writer.hparams(self.args, numbers)
+            if self.args.watch not in numbers:
+                tell(f'tagrun: no epoch will be the best: watch is {self.args.watch!r}, and the metrics are {", ".join(numbers)}')
         self._writer.epoch(state.epoch, numbers)
         if last or time.monotonic() - self._drawn > HEATMAP_S:
             for name, matrix in state.record.matrices.items():
