@@ -135,7 +135,7 @@ def _summary(root, folder, info):
         say(f'  {phase:<8} {"   ".join(figures)}')
     say(f'  files    {quote(os.path.relpath(folder, os.getcwd()))}')
     for number, (command, why) in enumerate(_next(info, state)):
-        say(f'  {"next" if not number else "":<8} {command:<28} {why}')
+        say(f'  {"next" if not number else "":<8} {command:<30} {why}')
 
 
 def _what(state, content):
@@ -156,7 +156,8 @@ def _next(info, state):
         return [(f'rerun {name} -f', 'make it again: the same, bit for bit?'), (f'itb {tag}', 'its curves, in TensorBoard'),
                 (f'record {name}; table', 'put it into a table')]
     if state == statistic.FAILED:
-        return [('run <another tag>', 'once the code is mended'), (f'continue {name}', 'if the cause was outside the code')]
+        return [(f'git tag -d {tag} && run {tag}', 'the same name again, once the code is mended'),
+                (f'continue {name}', 'if the cause was outside the code')]
     return [(f'continue {name}', 'goes on exactly where it stood')]
 
 

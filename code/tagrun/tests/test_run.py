@@ -279,6 +279,16 @@ def test_a_failure_is_told_in_three_lines_and_recorded(project):
     assert project.git('for-each-ref', 'refs/tagrun/result/t1/0') and not (project.root / '__statistic__' / 'exper-list' / 'finished.txt').exists()
 
 
+def test_the_name_of_a_failed_run_can_be_freed_and_nothing_is_overwritten(project):
+    project.configure(phases="('train', 'validate')")
+    assert "phases has 'validate', but build_loaders gave only 'train', 'val', 'test'" in project.tagrun('run', 't1', code=1).stderr
+    project.configure(phases="('train', 'val')", watch="'val/f1'", epochs='1')
+    project.git('tag', '-d', 't1')
+    told = project.tagrun('run', 't1').stderr
+    assert "no epoch will be the best: watch is 'val/f1', and the metrics are train/loss, train/acc, val/loss, val/acc" in told
+    assert [project.statistic(f't1/{number}')['status'] for number in (0, 1)] == ['failed', 'finished']
+
+
 def test_code_that_cannot_be_imported_makes_a_failed_run(project):
     project.edit('model.py', 'import math', 'import math\nimport no_such_package')
     done = subprocess.run(project.command('run', 't1'), cwd=project.root, env=project.env, capture_output=True, text=True)

@@ -73,6 +73,7 @@ class Run:
     def begin(self, state, loaders):
         """Restore the newest checkpoint if there is one, open the files, say where the run stands."""
         _check_plain(state)
+        _check_phases(self.args.phases, loaders)
         saved = self._restore(state)
         self._record, self._digest, self._random_state = state.record, saved.get('weights'), saved.get('random')
         self._classes = {phase: getattr(getattr(loader, 'dataset', None), 'classes', None) for phase, loader in loaders.items()}
@@ -286,6 +287,12 @@ def _moved(batch, device):
     if isinstance(batch, (list, tuple)):
         return type(batch)(_moved(value, device) for value in batch)
     return batch
+
+
+def _check_phases(phases, loaders):
+    without = [phase for phase in phases if phase not in loaders]
+    if without:
+        raise ValueError(f'config.py: phases has {", ".join(map(repr, without))}, but build_loaders gave only {", ".join(map(repr, loaders))}')
 
 
 def _check_plain(value, name='state'):
