@@ -48,16 +48,22 @@ def link(path, target):
 
 def append_line(path, line):
     """Add `line` to a list unless it stands there; True if it was added. A torn last line is ended first."""
+    return bool(append_lines(path, [line]))
+
+
+def append_lines(path, lines):
+    """Add those of `lines` that do not stand in a list, in one write; returns them. A torn last line is ended first."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     with os.fdopen(os.open(path, flags, 0o666), 'r+', encoding='utf-8', errors='replace') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         content = file.read()
-        if line in content.splitlines():
-            return False
-        file.write(('\n' if content and not content.endswith('\n') else '') + line + '\n')
-        file.flush()
-        os.fsync(file.fileno())
-    return True
+        there = set(content.splitlines())
+        new = [line for line in lines if line not in there]
+        if new:
+            file.write(('\n' if content and not content.endswith('\n') else '') + '\n'.join(new) + '\n')
+            file.flush()
+            os.fsync(file.fileno())
+    return new
 
 
 def sync_folder(folder):

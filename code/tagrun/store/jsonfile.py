@@ -4,6 +4,8 @@
 """
 import json
 import math
+import os
+import stat
 
 from tagrun.store import atomic
 
@@ -11,7 +13,7 @@ LARGEST = 64 << 20  # bytes; what is larger is no file of ours
 
 
 def write(path, value):
-    atomic.write(path, dumps(value))
+    atomic.write(path, dumps(value).encode('utf-8', 'backslashreplace'))     # half of a surrogate pair: as JSON's own escape
 
 
 def dumps(value):
@@ -20,10 +22,13 @@ def dumps(value):
 
 def read(path):
     """The file's value, which is a dict. Raises OSError, or ValueError with a reason that names no path."""
-    with open(path, 'rb') as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise ValueError(f'larger than {LARGEST >> 20} MB')
+    with open(path, 'rb', buffering=0, opener=_at_once) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError('not a regular file')
+        if found.st_size > LARGEST:
+            raise ValueError(f'larger than {LARGEST >> 20} MB')
+        content = file.read()
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -38,6 +43,11 @@ def number(value):
     if isinstance(value, str) and value in ('nan', 'inf', '-inf'):
         return float(value)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _at_once(path, flags):
+    """Open without waiting: somebody else's results may hold a FIFO under a file's name."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _plain(value):
