@@ -1,9 +1,11 @@
-"""Which runs the words of a command line mean: TAG, TAG/ID, a unique prefix of a tag, @last.
+"""Which runs the words of a command line mean: TAG, TAG/ID, a unique prefix of a tag, @last; where several are meant, @<set> too.
 
     tag, number = run(root, 't1')            # ('t1', 2): the latest of the tag
+    several(root, ['t1', '@record'])         # [('t1', 0), ('t1', 1), ('t1', 2), …]: all its runs, and those of a list
 """
-from tagrun.command.say import Refusal, did_you_mean, plural
-from tagrun.store import layout, names
+from tagrun.command import sets
+from tagrun.command.say import Refusal, did_you_mean, plural, say
+from tagrun.store import experlist, layout, names
 
 
 def run(root, word):
@@ -15,6 +17,28 @@ def run(root, word):
     if number not in known:
         raise Refusal(f'there is no run {word!r}: {tag} has {plural(len(known), "run")}' + (f', {known[0]} to {known[-1]}' if known else ''))
     return tag, number
+
+
+def several(root, words):
+    """[(tag, id), …] of words, each once; a bare tag means all its runs. Raises Refusal."""
+    return list(dict.fromkeys(name for word in words for name in _several(root, word)))
+
+
+def _several(root, word):
+    if word.startswith('@') and word != '@last':
+        return _of_set(root, word[1:])
+    tag, number = parts(root, word)
+    return [(tag, each) for each in layout.numbers(root, tag)] if number is None else [run(root, f'{tag}/{number}')]
+
+
+def _of_set(root, name):
+    """The runs of a list; its bad lines are named, and the others count."""
+    listed = experlist.read(root, sets.name(root, name))
+    for bad in listed.bad:
+        say(f'{name}.txt, line {bad.number}: {bad.text}: {bad.reason}')
+    if not listed.runs:
+        raise Refusal(f'the set {name!r} names no run: `record <tag> --to {name}` adds one')
+    return listed.runs
 
 
 def parts(root, word):

@@ -1,0 +1,69 @@
+"""From the call of `run` to the first line of main.py, against a hand-written script that does the least of the same.
+
+    python code/tagrun/bench/start.py [--rounds 15]
+
+The script: git commit-tree, git tag -a, git archive | tar x, python main.py. Both in a fresh copy of the project, in turns; medians.
+"""
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+CODE = Path(__file__).resolve().parents[2]
+MAIN = "import os, time\nopen(os.environ['BEGAN'], 'w').write(repr(time.time()))\n"
+BY_HAND = '''set -e
+commit=$(git commit-tree HEAD^{tree} -p HEAD -m "$1")
+git tag -a -m "$1" "$1" "$commit"
+mkdir -p "__result__/$1/0"
+git archive "$1" code | tar x -C "__result__/$1/0"
+exec "$PYTHON" -u "__result__/$1/0/code/main.py"
+'''
+
+
+def main(argv):
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument('--rounds', type=int, default=15)
+    rounds = options.parse_args(argv).rounds
+    with tempfile.TemporaryDirectory() as folder:
+        root = project(Path(folder) / 'project')
+        kinds = {'tagrun run': lambda tag: [sys.executable, 'code/tagrun', 'run', tag], 'by hand': lambda tag: ['bash', '-c', BY_HAND, 'by-hand', tag]}
+        times = {name: [] for name in kinds}
+        for number in range(rounds + 1):
+            for name, command in kinds.items():
+                seconds = began_after(root, command(f'{name.replace(" ", "-")}-{number}'))
+                if number:      # the first fills the caches
+                    times[name].append(seconds)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, values in times.items():
+        print(f'{name:<12} median {medians[name]:.3f} s   ({min(values):.3f} to {max(values):.3f}, {rounds} rounds)')
+    print(f'ratio        {medians["tagrun run"] / medians["by hand"]:.2f}')
+
+
+def project(root):
+    shutil.copytree(CODE, root / 'code', ignore=shutil.ignore_patterns('__pycache__'))
+    (root / 'code' / 'main.py').write_text(MAIN)
+    (root / '.gitignore').write_text('/__*__/\n')
+    for words in (['init', '-q'], ['add', '-A'], ['-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'start']):
+        subprocess.run(['git', *words], cwd=root, check=True)
+    return root
+
+
+def began_after(root, command):
+    """Seconds from the call to the first line of main.py."""
+    mark = root / 'began'
+    env = {**os.environ, 'BEGAN': str(mark), 'PYTHON': sys.executable, 'CI': 'true',
+           **{f'GIT_{role}_{part}': 'a@example.org' for role in ('AUTHOR', 'COMMITTER') for part in ('NAME', 'EMAIL')}}
+    start = time.time()
+    subprocess.run(command, cwd=root, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = float(mark.read_text()) - start
+    mark.unlink()
+    return seconds
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
