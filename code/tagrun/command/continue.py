@@ -8,7 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tagrun.command import board, choose, launch, prepare, setup, snapshot
+from tagrun.command import choose, launch, prepare, setup, snapshot
 from tagrun.command.git import Repository
 from tagrun.command.say import Refusal, parser, quote, say
 from tagrun.store import checkpoints, layout, lock, run_json, statistic, trace
@@ -36,12 +36,7 @@ def main(argv):
         folder = _from(repository, folder, info, options.start)
     elif not _resume(repository, folder, info):
         return 0
-    board.start(repository)
-    if options.detach:
-        say(f'{run_json.name(run_json.read(folder))} trains in the background:  tail -f {quote(folder / "log")}')
-        if not launch.in_background():
-            return 0
-    return launch.train(repository, folder)
+    return launch.begin(repository, folder, options.detach)
 
 
 def _info(repository, folder):

@@ -1,6 +1,6 @@
 """Starts the training of a prepared run, waits for it, and does what is due at its end.
 
-    code = train(repository, folder)         # 0 finished, 1 failed, 75 stopped and resumable, 130 Ctrl-C
+    code = begin(repository, folder)         # 0 finished, 1 failed, 75 stopped and resumable, 130 Ctrl-C
 
 The job is `python -u <run folder>/code/main.py`, in the project's folder, with TAGRUN_RUN=<run folder>; files come back. At its end the
 result commit is made (of a failed or stopped run too). It trains nothing itself and reads no researcher's file.
@@ -39,6 +39,16 @@ def train(repository, folder, main=None):
     _summary(repository.root, folder, info)
     _record_result(repository, folder, info)
     return code
+
+
+def begin(repository, folder, detach=False, count=1):
+    """Train the prepared run in `folder` (and count - 1 more of its commit) here, or in the background; the exit code."""
+    board.start(repository)
+    if detach:
+        say(f'{folder.parent.name}/{folder.name} trains in the background:  tail -f {quote(folder / "log")}')
+        if not in_background():
+            return 0
+    return train_seeds(repository, folder, count)
 
 
 def train_seeds(repository, folder, count):

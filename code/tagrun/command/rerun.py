@@ -5,9 +5,9 @@ differ, and what differs in the surroundings. Exit code 3 if it differs, else as
 """
 from pathlib import Path
 
-from tagrun.command import board, choose, launch, prepare, setup
+from tagrun.command import choose, launch, prepare, setup
 from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, did_you_mean, parser, quote, say
+from tagrun.command.say import Refusal, did_you_mean, parser, say
 from tagrun.store import layout, names, run_json, trace
 
 EXAMPLES = ("rerun first              the tag's code with a fresh seed",
@@ -34,12 +34,7 @@ def main(argv):
     else:
         folder = prepare.another_seed(repository, tag, commit)
         say(f'{tag}/{folder.name}: the code of {found.run} with seed {run_json.read(folder)["seed"]}')
-    board.start(repository)
-    if found.detach:
-        say(f'{tag}/{folder.name} trains in the background:  tail -f {quote(folder / "log")}')
-        if not launch.in_background():
-            return 0
-    return launch.train_seeds(repository, folder, found.seeds)
+    return launch.begin(repository, folder, found.detach, found.seeds)
 
 
 def _original(repository, word):

@@ -6,9 +6,9 @@ Exit codes: 0 finished, 1 refused or failed, 2 usage, 75 stopped by a signal and
 import fnmatch
 from pathlib import Path
 
-from tagrun.command import board, launch, literals, prepare, setup
+from tagrun.command import launch, literals, prepare, setup
 from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, parser, plural, quote, say
+from tagrun.command.say import Refusal, parser, plural, say
 from tagrun.store import layout, names, run_json
 
 EXAMPLES = ("run first                            a fresh seed, drawn and recorded",
@@ -38,7 +38,6 @@ def main(argv):
         _tell(repository, options, plan)
         say('nothing was done: --dry-run')
         return 0
-    board.start(repository)
     return _record_and_train(repository, options, plan)
 
 
@@ -117,11 +116,7 @@ def _record_and_train(repository, options, plan):
     commit = _side_commit(repository, options, plan, seed, message)
     folder = prepare.new_run(repository, options.tag, commit, seed, tag_message=message)
     _tell(repository, options, plan, seed)
-    if options.detach:
-        say(f'{options.tag} trains in the background:  tail -f {quote(folder / "log")}')
-        if not launch.in_background():
-            return 0
-    return launch.train_seeds(repository, folder, options.seeds)
+    return launch.begin(repository, folder, options.detach, options.seeds)
 
 
 def _side_commit(repository, options, plan, seed, message):
