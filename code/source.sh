@@ -174,4 +174,6 @@ _tagrun_bind_continue() {
 _tagrun_bind
 
 
-# ---- Completion comes here ----
+# ---- Completion ----
+
+case $- in *i*) if [ -r "$_tagrun_home/code/tagrun/completion.sh" ]; then . "$_tagrun_home/code/tagrun/completion.sh"; fi ;; esac

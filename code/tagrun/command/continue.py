@@ -56,7 +56,7 @@ def _info(repository, folder):
 def _resume(repository, folder, info):
     """Make the run's own folder ready to go on; False if there is nothing left to do."""
     name, owner = run_json.name(info), lock.owner(folder)
-    if owner:
+    if owner is not None:
         raise Refusal(f'{name} is being trained: process {owner.get("pid")} on {owner.get("host")} since {owner.get("since")}')
     if statistic.state(folder) == statistic.FINISHED:
         say(f'{name} is finished: `rerun {name}` runs it again, `continue {name} --from best` goes on from a checkpoint')

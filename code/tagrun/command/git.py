@@ -149,9 +149,9 @@ class Repository:
 
     def refs(self, prefix, fields=('refname',)):
         """Rows of `fields` (of git for-each-ref) of all refs below a full prefix."""
-        form = '%00'.join(f'%({field})' for field in fields) + '%00%00'
-        rows = self.git('for-each-ref', f'--format={form}', prefix).split('\0\0')
-        return [row.lstrip('\n').split('\0') for row in rows if row.strip('\n')]
+        form = ''.join(f'%({field})%00' for field in fields)     # a field may be empty: the parent of a first commit
+        values = self.git('for-each-ref', f'--format={form}', prefix).split('\0')[:-1]
+        return [[values[at].lstrip('\n'), *values[at + 1:at + len(fields)]] for at in range(0, len(values), len(fields))]
 
     # --- writing ---
 

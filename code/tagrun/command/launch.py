@@ -30,7 +30,7 @@ def train(repository, folder, main=None):
     board.add(repository, folder)
     watch = verdict.Watch(repository.root, folder, info) if info.get('exact') else None
     code = _wait(_start(repository, folder, main or folder / 'code' / 'main.py'), watch)
-    if lock.owner(folder):      # somebody else trains it: our child was refused, and said so
+    if lock.owner(folder) is not None:      # somebody else trains it: our child was refused, and said so
         return 1
     code = _settle(folder, info, code)
     snapshot.clean(folder)

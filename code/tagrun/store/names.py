@@ -6,7 +6,7 @@
 import re
 import unicodedata
 
-RESERVED = {'scratch': 'it is where runs by hand go', 'HEAD': 'git uses that name', '@': 'git uses that name'}
+RESERVED = {'scratch': 'it is where runs by hand go', 'HEAD': 'git uses that name'}
 WINDOWS = {'con', 'prn', 'aux', 'nul', *(f'{port}{n}' for port in ('com', 'lpt') for n in range(1, 10))}
 MAX_BYTES = 100  # refs/tags/<tag>.lock and each path stay below 255 bytes
 
@@ -22,8 +22,8 @@ def check_tag(name):
         return RESERVED[name]
     if len(name.encode('utf-8', 'surrogatepass')) > MAX_BYTES:
         return f'a tag has at most {MAX_BYTES} bytes'
-    if name[0] in '-.':
-        return 'a tag does not start with - or .'
+    if name[0] in '-.@':
+        return 'a tag does not start with -, . or @'
     for letter in name:
         if not (letter in '._+=@-' or unicodedata.category(letter)[0] in 'LMN'):
             return f'{letter!r} cannot be in a tag: letters, digits and ._+=@- can'

@@ -41,7 +41,7 @@ def state(folder, content=None):
         try:
             content = read(folder)
         except FileNotFoundError:
-            return RUNNING if lock.owner(folder) else CREATED
-    if content['status'] == RUNNING and not lock.owner(folder):
+            return RUNNING if lock.owner(folder) is not None else CREATED
+    if content['status'] == RUNNING and lock.owner(folder) is None:
         return KILLED
     return content['status']

@@ -29,6 +29,7 @@ def make_project(root):
     (root / 'code' / 'tagrun' / '__main__.py').write_text(STAND_IN)
     (root / 'code' / 'requirements.txt').write_text('tabulate==0.10.0\n')
     shutil.copy(SOURCE, root / 'code')
+    shutil.copy(SOURCE.with_name('tagrun') / 'completion.sh', root / 'code' / 'tagrun')
     return root
 
 

@@ -66,7 +66,7 @@ class Run:
         self.device = _device(self.args.device)
         self._background = checkpoint.Background()
         self._closing = contextlib.ExitStack()
-        self._started, self._record, self._digest = now(), None, None
+        self._started, self._record, self._digest = _first_start(folder) or now(), None, None
 
     # --- the run's beginning -----------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Run:
     def _show(self, state, numbers, last):
         """The epoch in TensorBoard. A heatmap takes a tenth of a second: now and then, and at the end."""
         if state.epoch == 1:
-            self._writer.hparams(self.args, numbers)
+            self._writer.hparams(self.args)
             if self.args.watch not in numbers:
                 tell(f'tagrun: no epoch will be the best: watch is {self.args.watch!r}, and the metrics are {", ".join(numbers)}')
         self._writer.epoch(state.epoch, numbers)
@@ -265,6 +265,14 @@ class Run:
         self._closing.close()
         self._report(status, message)
         self._background.wait()
+
+
+def _first_start(folder):
+    """When the run was first started, if this is not the first time."""
+    try:
+        return statistic.read(folder)['time'].get('started')
+    except (OSError, ValueError):
+        return None
 
 
 def _device(name):

@@ -24,12 +24,13 @@ class Writer:
         self._pending = []      # (step, loss, lr)
         self._writer = SummaryWriter(self._folder, flush_secs=5)
 
-    def hparams(self, args, metrics):
-        """The HParams tab's row: every argument, and the names of the metrics that it shows beside them."""
+    def hparams(self, args):
+        """The HParams tab's row: every argument."""
         from torch.utils.tensorboard.summary import hparams
-        values = {name: value if isinstance(value, (int, float, str, bool)) else str(value) for name, value in vars(args).items()}
-        for summary in hparams(values, dict.fromkeys(metrics, 0))[:2]:  # the third would say that the run has ended
-            self._writer.file_writer.add_summary(summary)
+        values = {name: value if type(value) in (int, float, str) else str(value) for name, value in vars(args).items()}
+        # Of its three summaries only the start of a session: without an experiment TensorBoard joins the runs' own arguments and
+        # puts first what differs, and takes the metrics from the scalars.
+        self._writer.file_writer.add_summary(hparams(values, {})[1])
 
     def graph(self, model, example):
         """The model's graph, traced on a batch of one or two samples. Returns why it could not be, or ''."""
@@ -91,14 +92,16 @@ def _heatmap(matrix, classes):
     size = min(12, 3 + 0.4 * len(matrix))                       # inches
     figure = Figure(figsize=(size, size), dpi=80, layout='constrained')
     axes = figure.subplots()
+    font = min(14, 6 + 80 / len(matrix))                        # points: TensorBoard shows it at half its size
     axes.imshow(share, cmap='Blues', vmin=0, vmax=1)
-    axes.set(xlabel='predicted', ylabel='true')
+    axes.set_xlabel('predicted', fontsize=14)
+    axes.set_ylabel('true', fontsize=14)
     if len(matrix) <= CLASSES:
         labels = [str(name) for name in (classes or range(len(matrix)))]
-        axes.set_xticks(range(len(matrix)), labels, rotation=90 if max(map(len, labels)) > 2 else 0)
-        axes.set_yticks(range(len(matrix)), labels)
+        axes.set_xticks(range(len(matrix)), labels, rotation=90 if max(map(len, labels)) > 2 else 0, fontsize=font)
+        axes.set_yticks(range(len(matrix)), labels, fontsize=font)
         for row in range(len(matrix)):
             for column in range(len(matrix)):
                 if count := int(matrix[row, column]):
-                    axes.text(column, row, count, ha='center', va='center', fontsize=8, color='white' if share[row, column] > 0.5 else 'black')
+                    axes.text(column, row, count, ha='center', va='center', fontsize=font, color='white' if share[row, column] > 0.5 else 'black')
     return figure
