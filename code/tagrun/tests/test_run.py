@@ -92,6 +92,14 @@ def test_the_result_commit_holds_the_readable_files(project):
     assert json.loads(project.git('show', f'{result}:statistic.json')) == project.statistic('t1/0')
 
 
+def test_where_git_is_busy_the_run_ends_well_and_says_where_its_files_are(project):
+    busy = project.root / '.git' / 'refs' / 'tagrun' / 'result' / 't1' / '0.lock'
+    busy.parent.mkdir(parents=True)
+    busy.touch()
+    assert 'git did not take the result' in project.tagrun('run', 't1', *ONE).stderr
+    assert project.statistic('t1/0')['status'] == 'finished' and project.git('for-each-ref', 'refs/tagrun/result') == ''
+
+
 def test_several_seeds_are_runs_of_one_tag_that_differ_in_the_seed_alone(project):
     project.tagrun('run', 't1', '--seeds', '3', *ONE)
     assert [project.statistic(f't1/{number}')['status'] for number in range(3)] == ['finished'] * 3
