@@ -124,7 +124,7 @@ def test_lines_fit_the_terminal_and_go_whole_into_a_pipe(project):
     made.run(project.root, 't/0')
     tag(project, 't', 'a long reason ' * 20 + 'end')
     assert project.tagrun('expls').stdout.rstrip().endswith('end')
-    shown = pexpect.run(' '.join([sys.executable, f'"{project.root}/code/tagrun"', 'expls']), dimensions=(24, 60), encoding='utf-8',
+    shown = pexpect.run(f'"{sys.executable}" "{project.root}/code/tagrun" expls', dimensions=(24, 60), encoding='utf-8',
                         env={key: value for key, value in project.env.items() if key != 'COLUMNS'})
     assert max(map(len, shown.splitlines())) == 60 and shown.splitlines()[-1].endswith('…') and '\x1b' not in shown
 

@@ -1,6 +1,7 @@
 """The set-up with real environments and real pip, of one small package: whole, killed, raced, offline, and not at all in yours."""
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -29,7 +30,7 @@ class Clone:
         (root / 'code' / 'requirements.txt').write_text('# pins\ntabulate==0.10.0\n')
         (root / 'code' / 'requirements-test.txt').write_text('iniconfig\n')
         programs.mkdir()
-        (programs / 'python3').write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        (programs / 'python3').write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
         (programs / 'python3').chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if name not in CHOOSES_PYTHON}
         self.env = {**kept, 'PATH': str(programs)}
