@@ -18,6 +18,7 @@ batch_size = 100            # samples in a training step; 1 or more
 eval_batch_size = 500       # samples in a validation or test step; any value gives the same metrics but for rounding
 workers = 0                 # processes that load data; 0 loads in the training process; changes speed, not results
 persistent_workers = False  # keep those processes from epoch to epoch; changes speed, not results
+worker_timeout = 600        # seconds that a batch may take to come from them before it is an error; 0 waits for ever
 
 # --- training ---
 epochs = 60                 # passes over the training set; 1 or more

@@ -27,7 +27,7 @@ def build_loaders(args):
     count = round(args.val_rate * len(train))
     evaluation = dict(batch_size=args.eval_batch_size, draws=False)
     loading = dict(seed=args.seed, num_workers=args.workers, persistent_workers=args.persistent_workers and args.workers > 0,
-                   pin_memory=torch.cuda.is_available())
+                   timeout=args.worker_timeout, pin_memory=torch.cuda.is_available())
     return {
         'train': Loader(_subset(train, order[count:]), args.batch_size, shuffle=True, draws=args.augment > 0, **loading),
         'val': Loader(_subset(held_out, order[:count]), **evaluation, **loading),

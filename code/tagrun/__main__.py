@@ -6,6 +6,7 @@ It knows no verb: a file in command/ or extra/ that defines main(argv) is one, a
 is its help. It imports nothing of the researcher's.
 """
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 if sys.version_info < (3, 10):  # an old environment that is active, or named in TAGRUN_PYTHON
     sys.exit('tagrun: %s is Python %d.%d; 3.10 or newer is needed' % (sys.executable, *sys.version_info[:2]))
 
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES)   # the disk's fault, and no bug of ours
 TOOL = Path(__file__).resolve().parent
 ALIASES = {'con': 'continue', 'resume': 'continue', 're': 'rerun', 'expels': 'expls'}
 
@@ -21,6 +23,9 @@ ALIASES = {'con': 'continue', 'resume': 'continue', 're': 'rerun', 'expels': 'ex
 def main(argv):
     # Python put this folder first on sys.path. code/ goes last instead: a researcher's queue.py must not hide Python's.
     sys.path[:] = [entry for entry in sys.path if Path(entry or '.').resolve() != TOOL] + [str(TOOL.parent)]
+    sys.path.insert(0, str(TOOL.parent))    # but it is this tagrun, whatever PYTHONPATH has of that name
+    import tagrun  # noqa: F401  (the empty package; all else of it is found through it)
+    sys.path.pop(0)
     from tagrun.command import say
     try:
         return run_verb(argv)
@@ -38,6 +43,11 @@ def main(argv):
     except BrokenPipeError:  # `tagrun expls | head -1`: nobody reads on, and that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if os.environ.get('TAGRUN_DEBUG') or error.errno not in STORAGE:
+            raise
+        say.say(f'{say.bold("tagrun:")} {error}')   # it names the file
+        return 1
 
 
 def run_verb(argv):

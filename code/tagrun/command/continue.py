@@ -6,12 +6,13 @@ The seed and every random state come from the checkpoint. Exit codes as those of
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
-from tagrun.command import choose, launch, prepare, setup, snapshot
+from tagrun.command import choose, launch, prepare, recorded, setup, snapshot
 from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, parser, quote, say
-from tagrun.store import checkpoints, layout, lock, run_json, statistic, trace
+from tagrun.command.say import Refusal, parser, say
+from tagrun.store import checkpoints, layout, lock, names, run_json, statistic, trace
 
 EXAMPLES = ('continue first                       its latest run, from the newest checkpoint',
             'continue first/2 --from 3            a new run, from the end of epoch 3 of first/2',
@@ -29,9 +30,9 @@ def main(argv):
     options = options.parse_args(argv)
     setup.require()
     repository = Repository.at(ROOT)
-    tag, number = choose.run(ROOT, options.run)
+    tag, number = _chosen(repository, options.run)
     folder = layout.run_folder(ROOT, tag, number)
-    info = _info(repository, folder)
+    info = recorded.run(repository, folder)
     if options.start:
         folder = _from(repository, folder, info, options.start)
     elif not _resume(repository, folder, info):
@@ -39,18 +40,16 @@ def main(argv):
     return launch.begin(repository, folder, options.detach)
 
 
-def _info(repository, folder):
-    """The run.json of a run whose code is the one that was recorded. Raises Refusal."""
+def _chosen(repository, word):
+    """(tag, id) of the run to go on with. Raises Refusal, with what git has of it where its files are gone."""
     try:
-        info = run_json.read(folder)
-    except (OSError, ValueError) as error:
-        raise Refusal(f'{quote(folder / run_json.NAME)} cannot be read ({error}): the run cannot be continued; `rerun` makes it again') from None
-    if not info['commit']:
-        raise Refusal('a scratch run has no recorded code to go on with: `run <tag>` records it')
-    recorded = repository.resolve(f'refs/tagrun/code/{info["tag"]}/{info["id"]}')
-    if recorded and recorded != info['commit']:
-        raise Refusal(f'{run_json.name(info)} ran commit {info["commit"][:10]}, but git says {recorded[:10]}: one of the two was changed')
-    return info
+        return choose.run(ROOT, word)
+    except Refusal as refusal:
+        name = word if '/' in word else f'{word}/0'
+        if names.split_run(name) and repository.resolve(f'refs/tagrun/code/{name}'):
+            raise Refusal(f'the files of {word} are not here any more; git has its code, and `rerun {word}` runs it again; '
+                          f'what came out, if it got so far: git show refs/tagrun/result/{name}:statistic.json') from None
+        raise refusal
 
 
 def _resume(repository, folder, info):
@@ -58,15 +57,26 @@ def _resume(repository, folder, info):
     name, owner = run_json.name(info), lock.owner(folder)
     if owner is not None:
         raise Refusal(f'{name} is being trained: process {owner.get("pid")} on {owner.get("host")} since {owner.get("since")}')
-    if statistic.state(folder) == statistic.FINISHED:
+    if _is_finished(folder):
         say(f'{name} is finished: `rerun {name}` runs it again, `continue {name} --from best` goes on from a checkpoint')
         return False
-    prepare.tell_mended(snapshot.write(snapshot.read(repository, info['commit']), folder))
+    files = snapshot.read(repository, info['commit'])
+    prepare.tell_mended(snapshot.write(files, folder))
+    if strangers := snapshot.differences(files, folder)[1]:
+        say(f'tagrun: the frozen code holds what its commit does not ({", ".join(strangers[:5])}): if Python imports it, the run is not what was recorded')
     newest = checkpoints.newest(folder)
     if not newest:
         say(f'{name} has no checkpoint yet: it begins anew, with its own seed')
     run_json.write(folder, {**info, 'resume': newest})
     return True
+
+
+def _is_finished(folder):
+    try:
+        return statistic.state(folder) == statistic.FINISHED
+    except (OSError, ValueError) as error:
+        say(f'tagrun: {statistic.NAME} cannot be read ({error}); training writes it again')
+        return False
 
 
 def _from(repository, source, info, start):
@@ -90,16 +100,26 @@ def _checkpoint(source, start):
     listed = checkpoints.listed(source)
     if start == 'best':
         name = checkpoints.best(source)
-    elif re.fullmatch('[0-9]+', start):
+    elif re.fullmatch('[0-9]{1,9}', start):
         name = f'epoch_{int(start)}.pth'
     else:
-        path = Path(os.path.expanduser(start)).resolve()
-        if not path.is_file():
-            raise Refusal(f'--from {start}: an epoch\'s number, best, or a checkpoint\'s path')
-        return path
+        return _file(start)
     if name not in listed:
         raise Refusal(f'there is no checkpoint of {"the best epoch" if start == "best" else f"epoch {start}"}; there is {", ".join(listed) or "none"}')
     return source / checkpoints.FOLDER / name
+
+
+def _file(start):
+    """The checkpoint at a path. Raises Refusal for what torch.save did not write, before a run is spent on it."""
+    path = Path(os.path.realpath(os.path.expanduser(start)))
+    if not os.path.isfile(path):
+        raise Refusal(f'--from {start}: an epoch\'s number, best, or a checkpoint\'s path')
+    try:
+        if zipfile.is_zipfile(path):
+            return path
+    except OSError as error:
+        raise Refusal(f'--from {start}: {error.strerror}') from None
+    raise Refusal(f'--from {start}: no checkpoint: torch.save writes a zip archive, and this is none')
 
 
 def _link_or_copy(path, target):

@@ -95,7 +95,7 @@ def footnotes(columns, rows):
 
 def alignment(columns, rows):
     """'right' for a column of numbers, 'left' for others."""
-    return ['right' if all(value is MISSING or table.is_number(value) or isinstance(value, Mean) for value in (row.get(column) for row in rows))
+    return ['right' if all(value is MISSING or jsonfile.is_number(value) or isinstance(value, Mean) for value in (row.get(column) for row in rows))
             else 'left' for column in columns]
 
 
@@ -114,7 +114,7 @@ def best_rows(columns, rows):
 def as_number(value):
     """The number a cell is compared by, None for one that has none (NaN too)."""
     value = value.mean if isinstance(value, Mean) else value
-    return value if table.is_number(value) and not math.isnan(value) else None
+    return value if jsonfile.is_number(value) and not math.isnan(value) else None
 
 
 def flat_headers(columns, rows):

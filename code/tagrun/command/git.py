@@ -20,18 +20,37 @@ from git.cmd import Git  # noqa: E402  (without git on PATH it must not raise wh
 from tagrun.command.say import Refusal, quote  # noqa: E402
 
 OPTIONS = ('--no-optional-locks',               # a status must not refresh the user's index
+           '--no-replace-objects',              # a commit's id stands for its own files, whatever `git replace` says
            '-c', 'core.hooksPath=/dev/null',    # a hook is for the user's own commits
            '-c', 'core.fsync=committed,reference', '-c', 'i18n.commitEncoding=UTF-8',
+           '-c', 'core.filesRefLockTimeout=3000', '-c', 'core.packedRefsTimeout=10000',     # ms: patience with a git gc on a busy machine
            '-c', 'core.quotePath=false', '-c', 'advice.addEmbeddedRepo=false', '-c', 'gc.auto=0')
 INHERITED = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES',
-             'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX', 'GIT_CEILING_DIRECTORIES', 'GIT_CONFIG_PARAMETERS', 'GIT_CONFIG_COUNT')
+             'GIT_COMMON_DIR', 'GIT_NAMESPACE', 'GIT_PREFIX', 'GIT_CEILING_DIRECTORIES', 'GIT_CONFIG_PARAMETERS', 'GIT_CONFIG_COUNT',
+             'GIT_LITERAL_PATHSPECS', 'GIT_GLOB_PATHSPECS', 'GIT_NOGLOB_PATHSPECS', 'GIT_ICASE_PATHSPECS', 'GIT_SHALLOW_FILE',
+             'GIT_GRAFT_FILE', 'GIT_IMPLICIT_WORK_TREE')
 UNDER_WAY = {'MERGE_HEAD': 'a merge', 'rebase-merge': 'a rebase', 'rebase-apply': 'a rebase', 'CHERRY_PICK_HEAD': 'a cherry-pick',
              'REVERT_HEAD': 'a revert'}
+CURES = {   # of what git says, in the C locale that GitPython gives it
+    'dubious ownership': 'git does not trust this folder, another user owns it: git config --global --add safe.directory {quoted}',
+    'not a git repository: ': '{folder} is a linked work tree, and its repository was moved ({error}): there, git worktree repair {quoted}',
+    'not a git repository': '{folder} is no git repository: git init && git add -A && git commit -m start',
+    'must be run in a work tree': '{folder} is a bare repository; clone it, a run needs a work tree',
+    '.lock\': File exists': 'another git is at work in {folder}, or one was killed there: wait for it, or `tagrun doctor --fix` ({error})',
+    'Read-only file system': 'git cannot write: {error}; mount it for writing, or work in a clone elsewhere',
+    'Permission denied': 'git cannot write: {error}; let its owner give you the right',
+    'insufficient permission': 'git cannot write: {error}; let its owner give you the right',
+    'No space left': 'git cannot write: {error}; free some room, nothing was recorded',
+    'filter ': 'git: {error}; `git lfs install` brings the filter, if it is the one of git LFS',
+    'loose object': 'git: {error}; the repository is damaged: git fsck names what is lost, git fetch may bring it back',
+    'bad tree object': 'git: {error}; the repository is damaged: git fsck names what is lost, git fetch may bring it back',
+}
+TEMPORARY = 'tagrun-'   # how the folder of a temporary index begins, in the git folder
 STAND_IN = {'NAME': 'Tagrun', 'EMAIL': 'tagrun@localhost'}
 
 
-class Failed(Exception):
-    """git said no: its last line."""
+class Failed(Refusal):
+    """git said no: what it said, and the cure where one is known. Whoever does not catch it has refused."""
 
 
 class Entry(NamedTuple):
@@ -43,7 +62,7 @@ class Entry(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A file that differs from HEAD: what is 'modified', 'new' or 'deleted'."""
+    """A file that differs from HEAD: what is 'modified', 'new', 'deleted', 'unmerged', or 'submodule': one with changes of its own inside."""
     what: str
     path: str
 
@@ -66,11 +85,9 @@ class Repository:
         if not shutil.which('git'):
             raise Refusal('git is not installed: it is where the code of every run is kept')
         root = Path(root).resolve()
-        try:
-            answer = _run(root, 'rev-parse', '--path-format=absolute', '--show-toplevel', '--git-dir', '--git-common-dir')
-        except Failed as error:
-            raise Refusal(_cure(str(error), root)) from None
-        return cls(root, *answer.split('\n')[:3])
+        if '\n' in str(root):
+            raise Refusal(f'{str(root)!r} has a line break in its name: rename the folder')
+        return cls(root, *_run(root, 'rev-parse', '--path-format=absolute', '--show-toplevel', '--git-dir', '--git-common-dir').split('\n')[:3])
 
     def git(self, *words, data=None, env=None):
         """What git prints, as text. Raises Failed."""
@@ -109,11 +126,12 @@ class Repository:
             if kind == '?':
                 found.append(Change('new', field[2:]))
             elif kind == '1':
-                state, path = field.split(' ', 8)[1], field.split(' ', 8)[8]
+                state, submodule, path = *field.split(' ', 8)[1:3], field.split(' ', 8)[8]
                 here = (self.top / path).exists() or (self.top / path).is_symlink()
-                found.append(Change('new' if state[0] == 'A' and here else 'modified' if here else 'deleted', path))
+                what = 'submodule' if 'M' in submodule or 'U' in submodule else 'new' if state[0] == 'A' else 'modified'
+                found.append(Change(what if here else 'deleted', path))
             elif kind == 'u':
-                found.append(Change('modified', field.split(' ', 10)[10]))
+                found.append(Change('unmerged', field.split(' ', 10)[10]))
         return found
 
     def tree(self, commit, path):
@@ -162,8 +180,12 @@ class Repository:
     @contextmanager
     def temporary_index(self):
         """An environment in which git works on a copy of the user's index. It lies in the git folder: a split index refers to its neighbours."""
-        with tempfile.TemporaryDirectory(prefix='tagrun-', dir=self.directory) as folder:
-            copy, index = Path(folder) / 'index', self.directory / 'index'
+        try:
+            folder = tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.directory)
+        except OSError as error:
+            raise Failed(f'{self.directory} cannot be written: {error.strerror}') from None
+        with folder as place:
+            copy, index = Path(place) / 'index', self.directory / 'index'
             if index.exists():
                 shutil.copyfile(index, copy)
                 shutil.copystat(index, copy)
@@ -176,18 +198,18 @@ class Repository:
         """
         with self.temporary_index() as env:
             if everything:
-                self.git('add', '--all', '--', ':/', env=env)
+                self.git('add', '--all', env=env)     # from the top: all of the work tree
             else:
                 self.git('read-tree', commit, env=env)
-            lines = ''.join(f'100644 {self.store(content)}\t{self.prefix}{path}\n' for path, content in replaced.items())
+            lines = ''.join(f'100644 {self.store(content)}\t{self.prefix}{path}\0' for path, content in replaced.items())
             if lines:
-                self.git('update-index', '--add', '--index-info', data=lines.encode(), env=env)
+                self.git('update-index', '--add', '-z', '--index-info', data=os.fsencode(lines), env=env)
             return self.git('write-tree', env=env).strip()
 
     def commit_tree(self, tree, parent, message):
         """A commit on no branch; its id. `parent` is None for the first of a history."""
         parents = ('-p', parent) if parent else ()
-        return self.git('commit-tree', tree, *parents, '-F', '-', data=message.encode(), env=self._identity()).strip()
+        return self.git('commit-tree', tree, *parents, '-F', '-', data=_encoded(message), env=self._identity()).strip()
 
     def make_tree(self, files):
         """A flat tree of {name: bytes}; its id."""
@@ -198,7 +220,7 @@ class Repository:
         """An annotated tag object, which no ref names yet; its id."""
         tagger = self.git('var', 'GIT_COMMITTER_IDENT', env=self._identity()).strip()
         text = f'object {commit}\ntype commit\ntag {name}\ntagger {tagger}\n\n{message.rstrip()}\n'
-        return self.git('mktag', data=text.encode()).strip()
+        return self.git('mktag', data=_encoded(text)).strip()
 
     def create_refs(self, refs):
         """Create {full name: id}, all or none. Raises Failed if one exists: that is the lock."""
@@ -226,16 +248,18 @@ def _run(folder, *words, data=None, env=None, raw=False):
     output, error = process.proc.communicate(data or b'')
     if process.proc.returncode:
         lines = error.decode(errors='replace').strip().splitlines() or [f'git {words[0]} failed']
-        raise Failed(next((line for line in lines if line.startswith(('fatal:', 'error:'))), lines[-1]))
+        raise Failed(_cure(next((line for line in lines if line.startswith(('fatal:', 'error:'))), lines[-1]), folder))
     return output if raw else output.decode(errors='surrogateescape')
 
 
-def _cure(error, root):
-    """The sentence for a folder where git does not work."""
-    if 'dubious ownership' in error:
-        return f'git does not trust this folder, another user owns it: git config --global --add safe.directory {quote(root)}'
-    if 'not a git repository' in error:
-        return f'{root} is no git repository: git init && git add -A && git commit -m start'
-    if 'must be run in a work tree' in error:
-        return f'{root} is a bare repository; clone it, a run needs a work tree'
+def _encoded(message):
+    """A message's bytes, without NUL; a file's name that is no UTF-8 shows as \\udcff."""
+    return message.replace('\0', '').encode('utf-8', 'backslashreplace')
+
+
+def _cure(error, folder):
+    """The sentence for what git said in `folder`, with what to do where that is known."""
+    for part, sentence in CURES.items():
+        if part in error:
+            return sentence.format(folder=folder, quoted=quote(folder), error=re.sub('^(fatal|error): ', '', error))
     return re.sub('^(fatal|error): ', 'git: ', error)

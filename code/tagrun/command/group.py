@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tagrun.command.git import Failed
 from tagrun.command.say import say
-from tagrun.store import experlist, statistic, table
+from tagrun.store import experlist, jsonfile, statistic, table
 
 SEED = b'100644 seed\0'     # how the entry of code/seed begins in git's tree object; the id's bytes follow
 
@@ -31,12 +31,19 @@ class Group(NamedTuple):
         if column.group != 'metric':
             values = [run.get(column) for run in self.runs]
             return values[0] if all(value is values[0] or value == values[0] for value in values) else table.MISSING
-        values = [value for value in (run.get(column) for run in self.counted) if table.is_number(value)]
+        values = [value for value in (run.get(column) for run in self.counted) if jsonfile.is_number(value)]
         if not values:
             return table.Mean(math.nan, None, 0, True) if len(self.counted) < self.size else table.MISSING
+        return table.Mean(*_mean_and_std(values), len(values), len(values) < self.size)
+
+
+def _mean_and_std(values):
+    """Of a sample; NaN where a float cannot hold it, as of inf and -inf. The std of one value is None."""
+    try:
         mean = math.fsum(values) / len(values)
-        std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)) if len(values) > 1 else None
-        return table.Mean(mean, std, len(values), len(values) < self.size)
+        return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)) if len(values) > 1 else None
+    except (OverflowError, ValueError):
+        return math.nan, math.nan if len(values) > 1 else None
 
 
 def rows(repository, runs):

@@ -8,7 +8,7 @@ import re
 
 from tagrun.command import formats
 from tagrun.command.say import printable
-from tagrun.store import table
+from tagrun.store import jsonfile, table
 
 ESCAPED = {'\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '$': r'\$', '&': r'\&', '#': r'\#', '%': r'\%', '_': r'\_', '^': r'\textasciicircum{}',
            '~': r'\textasciitilde{}', '<': r'\textless{}', '>': r'\textgreater{}', '|': r'\textbar{}', '"': r'\symbol{34}', '`': r'\textasciigrave{}',
@@ -40,7 +40,7 @@ def _cell(value, column, precision, bold):
     if isinstance(value, table.Mean) and value.count:
         number = _number(value.mean, precision) + ('' if value.std is None else rf' \pm {_number(value.std, precision, digits=1)}')
         return f'{_math(number, bold)} ({value.count}){"*" if value.incomplete else ""}'
-    if table.is_number(value):
+    if jsonfile.is_number(value):
         return _math(_number(value, precision) if type(value) is float and column.group != 'hparam' else _scientific(formats.shown(value, column)), bold)
     return escaped(formats.shown(value, column, precision))
 

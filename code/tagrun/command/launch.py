@@ -5,6 +5,7 @@
 The job is `python -u <run folder>/code/main.py`, in the project's folder, with TAGRUN_RUN=<run folder>; files come back. At its end the
 result commit is made (of a failed or stopped run too). It trains nothing itself and reads no researcher's file.
 """
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import time
 
 from tagrun.command import board, prepare, snapshot, verdict
 from tagrun.command.git import Failed
-from tagrun.command.say import duration, quote, say
+from tagrun.command.say import Refusal, duration, quote, say
 from tagrun.store import jsonfile, layout, lock, run_json, statistic
 
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -21,11 +22,13 @@ RESUMABLE = 75          # EX_TEMPFAIL: stopped by a signal
 CTRL_C = 130
 LOOK_S = 0.5            # between two looks at a rerun's trace
 LOG_TAIL = 1 << 20      # bytes of a long log that go into git
+OWN = ('code', 'checkpoint', 'tensorboard', 'log', 'lock', 'trace.csv')
 KEPT = ('statistic.json', 'history.csv', 'environment.json', 'run.json')
 
 
 def train(repository, folder, main=None):
     """Train the run in `folder` to its end; the exit code. main: another main.py than the snapshot's."""
+    _refuse_links(folder)
     info = run_json.read(folder)
     board.add(repository, folder)
     watch = verdict.Watch(repository.root, folder, info) if info.get('exact') else None
@@ -37,8 +40,15 @@ def train(repository, folder, main=None):
     if watch:
         code = watch.end() or code
     _summary(repository.root, folder, info)
-    _record_result(repository, folder, info)
+    record_result(repository, folder, info)
     return code
+
+
+def _refuse_links(folder):
+    """What training opens by name is the run's own: through a link, planted in shared results, it would write elsewhere."""
+    for path in (folder, *(folder / name for name in OWN)):
+        if path.is_symlink():
+            raise Refusal(f'{path} is a link, and training would write where it points: remove it, or put there what it points to')
 
 
 def begin(repository, folder, detach=False, count=1):
@@ -120,22 +130,16 @@ def _settle(folder, info, code):
     """Make the status say what happened where training itself could not; the exit code."""
     if code < 0:
         return RESUMABLE
-    if code and statistic.state(folder) in (statistic.CREATED, statistic.KILLED):
-        content = {'run': run_json.name(info), 'seed': info['seed'], 'commit': info['commit']}
-        try:
-            content = statistic.read(folder)
-        except (OSError, ValueError):
-            pass
-        statistic.write(folder, {**content, 'status': statistic.FAILED, 'message': f'ended with exit code {code} before it began; the reason was printed'})
+    content = _content(folder) or {'run': run_json.name(info), 'seed': info['seed'], 'commit': info['commit'], 'status': statistic.RUNNING}
+    if code and statistic.state(folder, content) == statistic.KILLED:
+        with contextlib.suppress(OSError):      # no room for that either: it reads as killed
+            statistic.write(folder, {**content, 'status': statistic.FAILED, 'message': f'ended with exit code {code}; the reason was printed'})
     return code
 
 
 def _summary(root, folder, info):
     """What came out, where it is, what to type next."""
-    try:
-        content = statistic.read(folder)
-    except (OSError, ValueError):
-        content = {'status': statistic.RUNNING, 'metric': {}, 'time': {}}
+    content = _content(folder) or {'status': statistic.RUNNING, 'metric': {}, 'time': {}}
     name, state = run_json.name(info), statistic.state(folder, content)
     say()
     say(f'{name} {_what(state, content)}')
@@ -148,13 +152,22 @@ def _summary(root, folder, info):
         say(f'  {"next" if not number else "":<8} {command:<30} {why}')
 
 
+def _content(folder):
+    """Of statistic.json; {} where it says nothing."""
+    try:
+        return statistic.read(folder)
+    except (OSError, ValueError):
+        return {}
+
+
 def _what(state, content):
     """'finished after 5.1 s of training; the best by val/acc is epoch 42 of 60:'. Why it stopped, training has said itself."""
-    text = f'{state} after {duration(content["time"]["seconds"])} of training' if content['time'] else state
+    seconds = jsonfile.number(content['time'].get('seconds'))
+    text = f'{state} after {duration(seconds)} of training' if seconds is not None else str(state)
     if state == statistic.KILLED:
         text += ' (no memory left, or kill -9)'
     if content.get('best_epoch'):
-        text += f'; the best by {content["watch"]} is epoch {content["best_epoch"]} of {content["epoch"]}:'
+        text += f'; the best by {content.get("watch")} is epoch {content["best_epoch"]} of {content.get("epoch")}:'
     return text
 
 
@@ -171,7 +184,7 @@ def _next(info, state):
     return [(f'continue {name}', 'goes on exactly where it stood')]
 
 
-def _record_result(repository, folder, info):
+def record_result(repository, folder, info):
     """Set refs/tagrun/result/<tag>/<id> to a commit of the run's readable files, child of its code's commit."""
     if not info['commit']:
         return

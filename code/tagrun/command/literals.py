@@ -4,8 +4,10 @@
     changed(source, {'lr': '0.1'})           # the source with `lr = 0.1`; comments and all else stay
 """
 import ast
+import json
 
 from tagrun.command.say import Refusal, did_you_mean
+from tagrun.store import jsonfile
 
 
 def read(source):
@@ -31,8 +33,10 @@ def parse(name, text, node):
     """The value that `text` stands for, given the value's node in config.py. Raises Refusal where the types do not fit."""
     try:
         value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = text    # a bare word is a string: --set model=mlp
+    if not _is_plain(value):
+        raise Refusal(f'{name} = {text}: numbers, strings, True, False, None, and tuples, lists and dicts of them can be recorded')
     try:
         old = ast.literal_eval(node)
     except ValueError:
@@ -41,11 +45,11 @@ def parse(name, text, node):
         return str(value).lower() == 'true'
     if isinstance(old, str) and not isinstance(value, str) and value is not None:
         return text
-    if isinstance(old, float) and type(value) is int:
+    if isinstance(old, float) and type(value) is int and jsonfile.is_number(value):
         return float(value)
     if old is None or value is None or type(value) is type(old):
         return value
-    if type(old) in (int, float) and type(value) in (int, float) and not float(value).is_integer():
+    if type(old) is int and type(value) is float and not value.is_integer():
         raise Refusal(f'{name} = {text}: config.py has the whole number {old!r} there')
     if {type(old), type(value)} == {tuple, list}:
         return type(old)(value)
@@ -60,6 +64,15 @@ def differences(old, new):
     lines = [f'{name} = {text} (was {before[name]})' if name in before else f'{name} = {text} (new)'
              for name, text in after.items() if before.get(name) != text]
     return lines + [f'{name} removed (was {text})' for name, text in before.items() if name not in after]
+
+
+def _is_plain(value):
+    """Whether statistic.json can hold it: not a set, bytes, a complex number, an ellipsis, or inf, which 1e999 is."""
+    try:
+        json.dumps(value, allow_nan=False)
+        return True
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _values(source):

@@ -9,6 +9,7 @@ import secrets
 
 from tagrun.command import snapshot
 from tagrun.command.git import Failed
+from tagrun.command.recorded import FURTHER
 from tagrun.command.say import Refusal, say
 from tagrun.store import layout, run_json
 
@@ -32,9 +33,11 @@ def read_seed(content):
 
 def another_seed(repository, tag, commit, **more):
     """A new run of `commit` with a fresh seed: a side commit that differs from it by code/seed alone; the run's folder."""
+    if not repository.resolve(commit):
+        raise Refusal(snapshot.absent(commit))
     seed = fresh_seed()
     tree = repository.write_tree(commit, {'code/seed': f'{seed}\n'.encode()})
-    return new_run(repository, tag, repository.commit_tree(tree, commit, f'tagrun: {tag} with another seed\n\nseed {seed}\n'), seed, **more)
+    return new_run(repository, tag, repository.commit_tree(tree, commit, f'tagrun: {tag} {FURTHER}\n\nseed {seed}\n'), seed, **more)
 
 
 def new_run(repository, tag, commit, seed, tag_message=None, **more):
@@ -50,6 +53,13 @@ def new_run(repository, tag, commit, seed, tag_message=None, **more):
     snapshot.write(files, folder)
     run_json.write(folder, run_json.build(repository.root, tag, number, commit, seed, **more))
     return folder
+
+
+def complete(repository, folder, commit):
+    """The files that a run lacks which was killed while `new_run` prepared it: it is as good as one that never began."""
+    seed = read_seed(repository.file(commit, 'code/seed'))
+    snapshot.write(snapshot.read(repository, commit), folder)
+    run_json.write(folder, run_json.build(repository.root, folder.parent.name, int(folder.name), commit, seed))
 
 
 def _claim(repository, tag, commit, refs):

@@ -5,7 +5,7 @@ differ, and what differs in the surroundings. Exit code 3 if it differs, else as
 """
 from pathlib import Path
 
-from tagrun.command import choose, launch, prepare, setup
+from tagrun.command import choose, launch, prepare, recorded, setup
 from tagrun.command.git import Repository
 from tagrun.command.say import Refusal, did_you_mean, parser, say
 from tagrun.store import layout, names, run_json, trace
@@ -38,25 +38,37 @@ def main(argv):
 
 
 def _original(repository, word):
-    """(tag, commit, id or None) of what is to be run again. A tag without a run here, fetched from elsewhere, will do."""
-    if word != '@last' and not _has_runs(word):
-        commit = repository.resolve(f'refs/tags/{word}') if not names.check_tag(word) else None
-        if commit:
-            return word, commit, None
+    """(tag, commit, id or None) of what is to be run again. What git has will do, without the files of a run."""
+    found = word != '@last' and _in_git_alone(repository, word)
+    if found:
+        return found
     tag, number = choose.parts(ROOT, word)
     if number is None:
-        commit = repository.resolve(f'refs/tags/{tag}')
-        if not commit:
-            raise Refusal(f'git has no tag {tag!r}: `rerun {tag}/{layout.numbers(ROOT, tag)[-1]}` takes a run\'s own code.'
-                          f'{did_you_mean(tag, [row[0] for row in repository.refs("refs/tags", ("refname:strip=2",))])}')
-        return tag, commit, _run_of(tag, commit)
+        return tag, *_of_tag(repository, tag)
     choose.run(ROOT, f'{tag}/{number}')
-    return tag, run_json.read(layout.run_folder(ROOT, tag, number))['commit'], number
+    return tag, recorded.read(layout.run_folder(ROOT, tag, number))['commit'], number
 
 
-def _has_runs(word):
-    found = names.split_run(word)
-    return bool(found and layout.numbers(ROOT, found[0]))
+def _in_git_alone(repository, word):
+    """(tag, commit, None) of a tag or run that git knows, and that has no files here; else None."""
+    tag, number = names.split_run(word) or (None, None)
+    here = layout.numbers(ROOT, tag) if tag else []
+    if not tag or number in here or number is None and here:
+        return None
+    commit = repository.resolve(f'refs/tags/{tag}' if number is None else f'refs/tagrun/code/{tag}/{number}')
+    return (tag, commit, None) if commit else None
+
+
+def _of_tag(repository, tag):
+    """(commit, id of the first run of it) of a tag that has runs here. Raises Refusal where git does not know the tag."""
+    commit = repository.resolve(f'refs/tags/{tag}')
+    if not commit:
+        raise Refusal(f'git has no tag {tag!r}: `rerun {tag}/{layout.numbers(ROOT, tag)[-1]}` takes a run\'s own code.'
+                      f'{did_you_mean(tag, [row[0] for row in repository.refs("refs/tags", ("refname:strip=2",))])}')
+    first = _run_of(tag, commit)
+    if first is None:
+        say(f'tagrun: the tag {tag!r} names commit {commit[:10]} now, which no run of it here ran: this runs that; `rerun {tag}/0` a run\'s own code')
+    return commit, first
 
 
 def _run_of(tag, commit):

@@ -3,12 +3,11 @@
 What `git add -A` would take goes into the record, and is named. Your branch, index and files are not touched.
 Exit codes: 0 finished, 1 refused or failed, 2 usage, 75 stopped by a signal and resumable, 130 Ctrl-C.
 """
-import fnmatch
 from pathlib import Path
 
-from tagrun.command import launch, literals, prepare, setup
+from tagrun.command import launch, leaks, literals, prepare, setup
 from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, parser, plural, say
+from tagrun.command.say import Refusal, parser, plural, printable, quote, say
 from tagrun.store import layout, names, run_json
 
 EXAMPLES = ("run first                            a fresh seed, drawn and recorded",
@@ -18,9 +17,6 @@ EXAMPLES = ("run first                            a fresh seed, drawn and record
             "run --fast                           a few batches of each phase: does it work at all?")
 SHOWN = 20              # files or arguments named before '…'
 FAST_BATCHES = 3
-LARGEST = 10 << 20      # bytes of a new file
-SECRETS = ('.env', '.env.*', '*.pem', '*.key', '*.p12', '*.pfx', 'id_rsa*', 'id_dsa*', 'id_ecdsa*', 'id_ed25519*', '.netrc', '.pypirc', '.npmrc',
-           '.git-credentials', '*service_account*.json', '*service-account*.json', 'credentials*.json', '*.kdbx')
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -78,10 +74,13 @@ def _check_name(repository, tag):
     reason = names.check_tag(tag)
     if reason:
         raise Refusal(f'{tag!r} cannot be a tag: {reason}')
-    taken = [row[0] for row in repository.refs(f'refs/tags/{tag}') + repository.refs(f'refs/heads/{tag}')]
-    if f'refs/tags/{tag}' in taken:
+    tags = {row[0] for row in repository.refs('refs/tags', ('refname:strip=2',))}
+    if tag in tags:
         raise Refusal(prepare.tag_exists(tag))
-    if f'refs/heads/{tag}' in taken:
+    alike = next((other for other in sorted(tags) if other.casefold() == tag.casefold()), None)
+    if alike:
+        raise Refusal(f'there is a tag {alike!r}, and macOS and Windows would take {tag!r} for the same: take another name')
+    if [f'refs/heads/{tag}'] in repository.refs(f'refs/heads/{tag}'):
         raise Refusal(f'{tag!r} is a branch: git could not tell the two apart, take another name')
 
 
@@ -89,24 +88,23 @@ def _plan(repository, options):
     head, changes = repository.resolve('HEAD'), repository.changes()
     if changes and (options.clean or repository.flag('requireClean')):
         raise Refusal(f'{plural(len(changes), "uncommitted change")} ({_some([change.path for change in changes])}): commit first, or leave out --clean')
-    _check_new_files(repository, changes)
-    config = _read(repository, 'code/config.py').decode()
+    _check_changes(changes)
+    leaks.check(repository.top, changes)
+    config = _decoded(_read(repository, 'code/config.py'))
     before = config
     if head and any(change.path == f'{repository.prefix}code/config.py' for change in changes):
-        before = (repository.file(head, 'code/config.py') or b'').decode()
+        before = _decoded(repository.file(head, 'code/config.py') or b'')
     seed = prepare.read_seed(_read(repository, 'code/seed')) if options.fixed else None
     return Plan(head, changes, literals.changed(config, options.set), before, seed)
 
 
-def _check_new_files(repository, changes):
+def _check_changes(changes):
+    """Raises Refusal for what a record cannot hold as it is."""
     for change in changes:
-        if change.what != 'new':
-            continue
-        path, name = repository.top / change.path, Path(change.path).name
-        if any(fnmatch.fnmatch(name.lower(), pattern) for pattern in SECRETS) and not name.endswith(('.example', '.pub')):
-            raise Refusal(f'{change.path} looks like a secret, and a record is for ever: name it in .gitignore, or commit it yourself')
-        if path.is_file() and path.stat().st_size > LARGEST:
-            raise Refusal(f'{change.path} has {path.stat().st_size / 1e6:,.0f} MB, and git would keep it for ever: name it in .gitignore, or commit it yourself')
+        if change.what == 'unmerged':
+            raise Refusal(f'{change.path} is unmerged, a run would record its conflict: resolve it, then git add {quote(change.path)}')
+        if change.what == 'submodule':
+            raise Refusal(f'the submodule {change.path} has uncommitted changes, which no record can hold: commit them there')
 
 
 def _record_and_train(repository, options, plan):
@@ -133,7 +131,7 @@ def _side_commit(repository, options, plan, seed, message):
 def _message(options, plan, seed):
     """The tag's message: why, seed, arguments that differ from HEAD, what was uncommitted."""
     lines = [options.message or f'run {options.tag}', '', f'seed {seed}', *plan.arguments]
-    lines += [f'uncommitted: {change.what} {change.path}' for change in plan.changes]
+    lines += [printable(f'uncommitted: {change.what} {change.path}').replace('\n', '\\n') for change in plan.changes]
     return '\n'.join(lines) + '\n'
 
 
@@ -162,6 +160,14 @@ def _read(repository, path):
         return (repository.root / path).read_bytes()
     except OSError as error:
         raise Refusal(f'{path}: {error.strerror}') from None
+
+
+def _decoded(source):
+    """A config.py as text. Raises Refusal where it is none."""
+    try:
+        return source.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(f'code/config.py is no UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8') from None
 
 
 def _some(paths):

@@ -5,6 +5,7 @@
 It does not print data: that goes to stdout, by the verb itself.
 """
 import argparse
+import contextlib
 import difflib
 import os
 import re
@@ -21,7 +22,9 @@ class Refusal(Exception):
 
 
 def say(text=''):
-    print(printable(text), file=sys.stderr, flush=True)
+    """A line of talk. A terminal that went away hears nothing, and what was being done is done to its end."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def printable(text):
@@ -55,6 +58,8 @@ def plural(count, noun):
 
 def duration(seconds):
     """'0.4 s', '58 s', '3 min 20 s', '5 h 12 min', '3 d 4 h'."""
+    if not seconds < 1e12:
+        return f'{seconds:g} s'     # 30,000 years, inf and nan: what a clock never said
     if seconds < 60:
         return f'{seconds:.1f} s' if seconds < 10 else f'{seconds:.0f} s'
     for size, unit, smaller, part in ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's')):
@@ -64,7 +69,16 @@ def duration(seconds):
 
 def parser(verb, doc, examples):
     """An ArgumentParser whose help shows the examples first. Wrong usage exits with 2."""
-    head, _, rest = doc.strip().partition('\n')
+    head, _, rest = (doc or '').strip().partition('\n')     # python -OO has none
     text = 'examples:\n' + '\n'.join(f'  {line}' for line in examples) + f'\n\n{head}\n{rest.strip()}'
-    return argparse.ArgumentParser(f'tagrun {verb}', description=text, allow_abbrev=False,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+    return _Parser(f'tagrun {verb}', description=text, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse makes an empty list of --seeds=--, which no verb expects."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        for word in (args or [])[:args.index('--') if '--' in (args or []) else None]:
+            if word.startswith('--') and word.endswith('=--'):
+                self.error(f'{word}: -- is no value')
+        return super().parse_known_args(args, namespace)

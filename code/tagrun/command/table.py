@@ -141,7 +141,7 @@ def _deliver(name, columns, rows, options):
     if options.format:
         content = _content(columns, rows, options)
         if options.output and options.output != '-':
-            _write(Path(options.output), content)
+            _write(_destination(options.output), content)
             say(f'{quote(options.output)}: {plural(len(rows), "row")}, {plural(len(columns), "column")}')
         else:
             sys.stdout.buffer.write(content.removeprefix(b'\xef\xbb\xbf'))
@@ -152,6 +152,14 @@ def _deliver(name, columns, rows, options):
     _print(columns, rows, options)
     say(f'{quote(os.path.relpath(path))}: {plural(len(rows), "row")}, {plural(len(columns), "column")}')
     return 0
+
+
+def _destination(output):
+    """Where -o writes: behind the user's own links. Raises Refusal for a device or a FIFO, which a file would take the place of."""
+    path = Path(os.path.realpath(output))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Refusal(f'{output} is no file: name one, or - for stdout')
+    return path
 
 
 def _content(columns, rows, options):

@@ -38,7 +38,7 @@ class Watch:
     def end(self):
         """The verdict, said and kept in run.json. DIFFERS or 0; 0 also where the rerun did not finish: then there is none yet."""
         self.look()
-        if statistic.state(self._folder) != statistic.FINISHED:
+        if not self._is_finished():
             return DIFFERS if self._difference else 0
         why = self._difference or self._other_difference()
         if why and not self._difference:
@@ -47,6 +47,12 @@ class Watch:
             say(f'\nthe same as {self._name}, bit for bit: {self._place:,} lines of trace.csv, every epoch\'s metrics, the last weights')
         run_json.write(self._folder, {**self._info, 'verdict': {'same': not why, **({'first_difference': why} if why else {})}})
         return DIFFERS if why else 0
+
+    def _is_finished(self):
+        try:
+            return statistic.state(self._folder) == statistic.FINISHED
+        except (OSError, ValueError):
+            return False
 
     def _other_difference(self):
         """What differs where the traces, as far as both go, do not."""
@@ -87,7 +93,7 @@ def _sentence(found):
 def _timeless(folder):
     try:
         return [{name: value for name, value in row.items() if name != 'seconds'} for row in history.read(folder)]
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 

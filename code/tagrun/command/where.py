@@ -111,6 +111,6 @@ def _value(node, names, first=False):
         return lambda run: run.get(column)
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         raise SyntaxError(f'{ast.unparse(node)!r} is neither a column nor a value; a name with other letters goes into `backticks`') from None
     return lambda run: value

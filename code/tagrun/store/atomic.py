@@ -4,32 +4,37 @@
 
 Nothing else in Tagrun opens a file for writing that somebody reads, but for three that grow: log, trace.csv and the lists.
 """
+import errno
 import fcntl
 import os
 import secrets
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def replacing(path):
+def replacing(path, needed=0):
     """A binary file to write; when the block ends well it is on disk and has replaced `path`, else nothing changed.
 
     It is made in the same folder (a rename does not cross file systems), with a name nobody can guess or has planted.
+    Raises OSError; where there is no room it says how much: `needed` is about how many bytes will come.
     """
     path = Path(path)
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
-        with os.fdopen(descriptor, 'wb') as file:
+        with open(temporary, 'xb', opener=_as_we_make) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise (explained(error, path, needed) if isinstance(error, OSError) else error)
 
 
 def write(path, content):
@@ -53,17 +58,38 @@ def append_line(path, line):
 
 def append_lines(path, lines):
     """Add those of `lines` that do not stand in a list, in one write; returns them. A torn last line is ended first."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o666), 'r+', encoding='utf-8', errors='replace') as file:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(_regular(os.open(path, flags, 0o666), path), 'r+b') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        content = file.read()
+        content = file.read().decode('utf-8', 'replace')
         there = set(content.splitlines())
         new = [line for line in lines if line not in there]
         if new:
-            file.write(('\n' if content and not content.endswith('\n') else '') + '\n'.join(new) + '\n')
+            file.write((('\n' if content and not content.endswith('\n') else '') + '\n'.join(new) + '\n').encode('utf-8', 'backslashreplace'))
             file.flush()
             os.fsync(file.fileno())
     return new
+
+
+def explained(error, path, needed=0):
+    """The OSError that `writing path` met, with the path in it and, where there was no room, the bytes needed and free."""
+    if error.errno not in FULL:
+        return error if error.filename else OSError(error.errno, f'{error.strerror} while writing {path}')
+    room = os.statvfs(os.path.dirname(path))
+    free = f'{room.f_bavail * room.f_frsize:,} bytes are free' if room.f_favail or not room.f_files else 'it can take no further file'
+    return OSError(error.errno, f'{os.strerror(error.errno)} while writing {path}: {f"about {needed:,} bytes are needed, " if needed else ""}{free}')
+
+
+def _regular(descriptor, path):
+    """The descriptor, if it is of a file: a FIFO under a list's name would be waited for."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, 'not a regular file', str(path))
+
+
+def _as_we_make(path, flags):
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def sync_folder(folder):

@@ -5,23 +5,29 @@
 A file that SHA256SUMS does not list was not finished and is nothing. The list is in the order of writing: the last line is the newest.
 epoch_3.pth holds the state after the third epoch; epoch_4_train_250.pth the fourth one's, after 250 batches of its phase `train`.
 """
+import errno
 import hashlib
 import re
 from pathlib import Path
 
-from tagrun.store import atomic
+from tagrun.store import atomic, reading
 
 FOLDER = 'checkpoint'
 SUMS = 'SHA256SUMS'
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 LAST, BEST = 'epoch_last.pth', 'epoch_best.pth'
 
 
 def listed(folder):
-    """{file name: SHA-256}, oldest first, of the checkpoints of a run's folder that were finished and are there."""
+    """{file name: SHA-256}, oldest first, of the checkpoints of a run's folder that were finished and are there; {} where no list says so."""
     place = Path(folder) / FOLDER
     try:
-        lines = (place / SUMS).read_text().splitlines()
-    except FileNotFoundError:
+        lines = reading.regular(place / SUMS).decode('ascii', 'replace').splitlines()
+    except ValueError:
+        return {}
+    except OSError as error:
+        if error.errno not in NO_FILE:  # an unreadable disk is another matter: "none" would begin the run anew
+            raise
         return {}
     pairs = (re.fullmatch(r'([0-9a-f]{64})  (epoch_[\w.-]+\.pth)', line) for line in lines)
     return {pair[2]: pair[1] for pair in pairs if pair and (place / pair[2]).is_file()}
@@ -33,10 +39,18 @@ def write_sums(folder, sums):
     atomic.write(Path(folder) / FOLDER / SUMS, text)
 
 
+def forget_after(folder, name):
+    """Drop from the list what is newer than `name`: a run that goes on from there makes it again."""
+    sums = listed(folder)
+    names = list(sums)
+    if names[-1] != name:
+        write_sums(folder, {one: sums[one] for one in names[:names.index(name) + 1]})
+
+
 def digest(path):
     """The SHA-256 of a file, in hexadecimal."""
     state, chunk = hashlib.sha256(), bytearray(1 << 20)
-    with open(path, 'rb') as file:
+    with reading.opened(path) as file:
         while count := file.readinto(chunk):
             state.update(memoryview(chunk)[:count])
     return state.hexdigest()

@@ -11,10 +11,9 @@ import os
 import stat
 from typing import NamedTuple
 
-from tagrun.store import atomic, layout, names
+from tagrun.store import atomic, layout, names, reading
 
 DEFAULTS = ('record', 'finished')   # the set a verb takes when none is named: the first of these that is there
-LARGEST = 64 << 20                  # bytes of a list; what is larger is no list
 LONGEST = 80                        # letters of a bad line that are shown
 
 
@@ -41,9 +40,8 @@ def default(root):
 
 
 def read(root, name):
-    """The List of a set, its bad lines told and the others counted. Raises OSError, FileNotFoundError for one."""
-    with open(layout.list_file(root, name), 'rb') as file:
-        text = file.read(LARGEST).decode('utf-8', 'replace').removeprefix('\ufeff')
+    """The List of a set, its bad lines told and the others counted. Raises OSError, FileNotFoundError for one, ValueError for what is no list."""
+    text = reading.regular(layout.list_file(root, name)).decode('utf-8', 'replace').removeprefix('\ufeff')
     place = os.fspath(layout.result(root))
     is_folder = functools.cache(_is_folder)     # of a tag, once for all its runs
     runs, bad = {}, []

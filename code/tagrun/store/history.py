@@ -7,7 +7,7 @@ import csv
 import io
 from pathlib import Path
 
-from tagrun.store import atomic
+from tagrun.store import atomic, reading
 
 NAME = 'history.csv'
 
@@ -23,6 +23,9 @@ def write(folder, rows):
 
 
 def read(folder):
-    """The rows as dicts of strings. Raises OSError."""
-    with open(Path(folder) / NAME, newline='', encoding='utf-8', errors='replace') as file:
-        return list(csv.DictReader(file))
+    """The rows as dicts of strings. Raises OSError, ValueError for what is no history."""
+    text = reading.regular(Path(folder) / NAME).decode('utf-8', 'replace')
+    try:
+        return list(csv.DictReader(io.StringIO(text, newline='')))
+    except csv.Error as error:
+        raise ValueError(f'not CSV ({error})') from None

@@ -4,12 +4,11 @@
 """
 import json
 import math
-import os
-import stat
 
-from tagrun.store import atomic
+from tagrun.store import atomic, reading
 
-LARGEST = 64 << 20  # bytes; what is larger is no file of ours
+DEEPEST = 100           # brackets within brackets: every reader may then follow them by recursion
+GREATEST = 1 << 1023    # of an integer that is a number: what is larger is no float
 
 
 def write(path, value):
@@ -22,17 +21,13 @@ def dumps(value):
 
 def read(path):
     """The file's value, which is a dict. Raises OSError, or ValueError with a reason that names no path."""
-    with open(path, 'rb', buffering=0, opener=_at_once) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError('not a regular file')
-        if found.st_size > LARGEST:
-            raise ValueError(f'larger than {LARGEST >> 20} MB')
-        content = file.read()
+    content = reading.regular(path)
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f'not JSON ({error})') from None
+    if content.count(b'[') + content.count(b'{') > DEEPEST and _depth(value) > DEEPEST:
+        raise ValueError(f'nested deeper than {DEEPEST}')
     if not isinstance(value, dict):
         raise ValueError('not a JSON object')
     return value
@@ -42,12 +37,21 @@ def number(value):
     """A float of what `write` made of a number ('nan', 'inf', '-inf' too), or None."""
     if isinstance(value, str) and value in ('nan', 'inf', '-inf'):
         return float(value)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return float(value) if is_number(value) else None
 
 
-def _at_once(path, flags):
-    """Open without waiting: somebody else's results may hold a FIFO under a file's name."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+def is_number(value):
+    """Whether it is a float, or an integer that has one; True and False are no numbers."""
+    return type(value) is float or type(value) is int and abs(value) < GREATEST
+
+
+def _depth(value):
+    """How deep dicts and lists lie within each other, without recursion."""
+    depth, level = 0, [value]
+    while level:
+        level = [item for one in level if isinstance(one, (dict, list)) for item in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
+    return depth
 
 
 def _plain(value):

@@ -2,10 +2,12 @@
 
     run_folder(root, 't1', 0)            # <root>/__result__/t1/0
 """
+import errno
 import os
 import re
 from pathlib import Path
 
+NUMBER = '0|[1-9][0-9]{0,8}'   # a run's id
 SCRATCH = 'scratch'  # the tag's place of runs by hand, which have no tag
 
 
@@ -44,15 +46,18 @@ def tags(root):
 
 
 def numbers(root, tag):
-    """The ids of a tag's runs, rising: [0, 1, 2]."""
-    found = _folders(result(root) / tag)
-    return sorted(int(entry.name) for entry in found if re.fullmatch('0|[1-9][0-9]*', entry.name))
+    """The ids of a tag's runs, rising: [0, 1, 2]. A tag's folder is no link to another place."""
+    place = result(root) / tag
+    found = [] if place.is_symlink() else _folders(place)
+    return sorted(int(entry.name) for entry in found if re.fullmatch(NUMBER, entry.name))
 
 
 def claim(root, tag, first=0):
     """Make the folder of the next free id at or after `first`; (id, folder). Whoever makes a folder owns its id."""
     place = result(root) / tag
     place.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, 'a link to another place', str(place))
     number = max([first - 1, *numbers(root, tag)]) + 1
     while True:
         try:

@@ -53,8 +53,8 @@ class Lock:
 
 def owner(folder):
     """Who owns the run, or None."""
-    try:
-        descriptor = os.open(Path(folder) / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:    # without waiting, should it be a FIFO
+        descriptor = os.open(Path(folder) / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -74,5 +74,5 @@ def _try(descriptor, kind):
 def _read(descriptor):
     try:
         return dict(json.loads(os.pread(descriptor, 4096, 0)))
-    except ValueError:
+    except (ValueError, TypeError, OSError, RecursionError):     # not what we wrote
         return {}

@@ -6,8 +6,11 @@
 import re
 import unicodedata
 
-RESERVED = {'scratch': 'it is where runs by hand go', 'HEAD': 'git uses that name'}
+from tagrun.store.layout import NUMBER
+
+RESERVED = {'scratch': 'it is where runs by hand go'}
 WINDOWS = {'con', 'prn', 'aux', 'nul', *(f'{port}{n}' for port in ('com', 'lpt') for n in range(1, 10))}
+INVISIBLE = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]')     # letters and marks that one cannot see
 MAX_BYTES = 100  # refs/tags/<tag>.lock and each path stay below 255 bytes
 
 
@@ -20,12 +23,14 @@ def check_tag(name):
         return 'a tag needs a name'
     if name in RESERVED:
         return RESERVED[name]
+    if re.fullmatch('[A-Z_]*HEAD', name):
+        return 'git uses that name'
     if len(name.encode('utf-8', 'surrogatepass')) > MAX_BYTES:
         return f'a tag has at most {MAX_BYTES} bytes'
     if name[0] in '-.@':
         return 'a tag does not start with -, . or @'
     for letter in name:
-        if not (letter in '._+=@-' or unicodedata.category(letter)[0] in 'LMN'):
+        if INVISIBLE.match(letter) or not (letter in '._+=@-' or unicodedata.category(letter)[0] in 'LMN'):
             return f'{letter!r} cannot be in a tag: letters, digits and ._+=@- can'
     if unicodedata.normalize('NFC', name) != name:
         return 'its accents are typed as separate characters; type it anew'
@@ -45,7 +50,7 @@ def split_run(name):
         return None
     if not slash:
         return tag, None
-    return (tag, int(number)) if re.fullmatch('0|[1-9][0-9]{0,8}', number) else None
+    return (tag, int(number)) if re.fullmatch(NUMBER, number) else None
 
 
 def check_set(name):

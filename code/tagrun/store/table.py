@@ -86,10 +86,6 @@ def differs(rows, column):
     return any(value is not first and value != first for value in (row.get(column) for row in rows))
 
 
-def is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def text(value):
     """A value in full: numbers with all their digits, lists and dicts as compact JSON."""
     if isinstance(value, str):

@@ -18,7 +18,7 @@ import json
 import re
 from typing import NamedTuple
 
-from tagrun.store import layout
+from tagrun.store import layout, reading
 from tagrun.store.table import GROUPS, Column
 
 INDENT = '    '
@@ -38,8 +38,7 @@ class Place(NamedTuple):
 def read(root, name):
     """([Column, …], text) of a set's title file, ([], None) if there is none. Raises OSError, ValueError with the reason."""
     try:
-        with open(layout.title_file(root, name), encoding='utf-8', newline='') as file:
-            text = file.read()
+        text = reading.regular(layout.title_file(root, name)).decode()
     except FileNotFoundError:
         return [], None
     return parse(text), text

@@ -11,6 +11,8 @@ a million lines, appended in bulk and cut back to the checkpoint on resume; trai
 """
 from pathlib import Path
 
+from tagrun.store import reading
+
 NAME = 'trace.csv'
 STREAMS = ('order', 'batch', 'loss', 'weights')  # in the order in which a difference spreads
 COLUMNS = ('epoch', 'step', *STREAMS)
@@ -32,12 +34,12 @@ def first_difference(lines, others):
 
 
 def lines(folder, offset=0):
-    """(complete lines from byte `offset` on, header left out; the offset after them). No file: ([], 0)."""
+    """(complete lines from byte `offset` on, header left out; the offset after them). No such file: ([], 0)."""
     try:
-        with open(Path(folder) / NAME, 'rb') as file:
+        with reading.opened(Path(folder) / NAME) as file:
             file.seek(offset)
-            content = file.read()
-    except FileNotFoundError:
+            content = file.readall()
+    except (OSError, ValueError):
         return [], 0
     content = content[:content.rfind(b'\n') + 1]
     found = content.decode(errors='replace').splitlines()

@@ -83,7 +83,8 @@ class Project:
 
     def kill_training(self, name):
         """kill -9 to the process that owns the run."""
-        os.kill(json.loads((self.folder(name) / 'lock').read_text())['pid'], signal.SIGKILL)
+        owner = wait_for((self.folder(name) / 'lock').read_text, what='the owner\'s word')     # the file is there an instant before
+        os.kill(json.loads(owner)['pid'], signal.SIGKILL)
 
     def outcome(self, name):
         """What two equal runs share to the last bit: weights, history (times left out), trace, best epoch, metrics."""
@@ -96,8 +97,11 @@ class Project:
 
 @pytest.fixture(scope='session')
 def data(tmp_path_factory):
-    """__data__ as the example makes it, made once."""
-    place = tmp_path_factory.mktemp('data')
+    return make_data(tmp_path_factory.mktemp('data'))
+
+
+def make_data(place):
+    """__data__ as the example makes it, in the folder `place`; its path."""
     subprocess.run([sys.executable, '-c', 'import dataloader; dataloader.load_arrays()'], cwd=place, check=True,
                    env={**os.environ, 'PYTHONPATH': str(CODE)})
     return place / '__data__'

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import Project, wait_for
+from conftest import Project, make_project, wait_for
 
 
 def interrupted(project, tag='t1', epochs=40):
@@ -191,3 +191,9 @@ def test_a_run_whose_ref_was_moved_is_refused(project):
     project.git('commit', '-q', '--allow-empty', '-m', 'another')
     project.git('update-ref', 'refs/tagrun/code/t1/0', 'HEAD')
     assert 'one of the two was changed' in project.tagrun('continue', 't1', code=1).stderr
+
+
+def test_another_project_on_the_pythonpath_has_no_say(project, tmp_path, data):
+    other = make_project(tmp_path / 'other', data)
+    project.tagrun('run', 't1', '--set', 'epochs=1', env={'PYTHONPATH': str(other.root / 'code')})
+    assert project.statistic('t1/0')['status'] == 'finished' and other.git('tag') == '' and not (other.root / '__result__').exists()

@@ -329,7 +329,7 @@ def test_two_runs_of_one_tag_at_once_make_one_tag(project):
     processes = [project.start('run', 't1', *ONE) for _ in range(4)]
     codes = [process.wait(120) for process in processes]
     assert sorted(codes) == [0, 1, 1, 1]
-    assert [path.name for path in project.folder('t1').iterdir()] == ['0']
+    assert len(list(project.folder('t1').iterdir())) == 1    # a loser may have held id 0 for a moment
 
 
 def test_what_asks_the_command_to_stop_reaches_training(project):

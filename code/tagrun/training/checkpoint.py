@@ -7,12 +7,10 @@
 Tensors and plain values only, loaded with weights_only=True. A file is written under a temporary name, synced, renamed, listed in
 SHA256SUMS; only then is it a checkpoint, the links follow, and older ones may go. One write is in flight at a time.
 """
-import errno
 import hashlib
 import re
-import shutil
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from pathlib import Path
 
 import torch
@@ -21,34 +19,63 @@ from tagrun.store import atomic
 from tagrun.store import checkpoints as store
 
 
+class Damaged(ValueError):
+    """The file is not what was written."""
+
+
 class Background:
-    """One thread that does what it is given, in order. What went wrong there is raised at the next `wait`."""
+    """One thread that does what it is given, in order. What went wrong there is raised at the next `wait`.
+
+    What was given after it is not done: an epoch is reported after its save, and so only if that is on disk.
+    """
 
     def __init__(self):
-        self._thread = ThreadPoolExecutor(1, 'background')
-        self._flying = []
+        self._thread = futures.ThreadPoolExecutor(1, 'background')
+        self._flying, self._failed = [], None
 
     def submit(self, function, *arguments):
-        self._flying.append(self._thread.submit(function, *arguments))
+        self._flying.append(self._thread.submit(self._do, function, arguments))
         return self._flying[-1]
 
+    def _do(self, function, arguments):
+        if self._failed:
+            raise self._failed
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self._failed = error
+            raise
+
     def wait(self):
-        """Until all that was given is done."""
-        flying, self._flying = self._flying, []
+        """Until all that was given is done. Ctrl-C in between leaves it to the next call."""
+        futures.wait(self._flying)
+        flying, self._flying, self._failed = self._flying, [], None
         for future in flying:
             future.result()
 
 
 class Checkpoints:
-    def __init__(self, folder, background, keep_last, keep_every):
+    def __init__(self, folder, background, keep_last, keep_every, best=None):
+        """`best`: the best epoch's name, as far as the run has come: a kill may have come between a save and its link."""
         self._folder, self._background = Path(folder), background
         self._keep_last, self._keep_every = max(1, keep_last), keep_every
         self._place = self._folder / store.FOLDER
         self._place.mkdir(exist_ok=True)
-        for torn in self._place.glob('.*.tmp'):
-            torn.unlink()
         self._kept = None           # buffers of the last copy, filled again by the next
-        self._best = store.best(folder)
+        sums = store.listed(folder)
+        self._best = best if best in sums else store.best(folder)
+        self._sweep(sums)
+
+    def _sweep(self, sums):
+        """Remove what a kill left, half-written files and saves that are not listed, and mend the links. Without a list nothing is known."""
+        for path in [*self._place.glob('.*.tmp'), *self._place.glob('epoch_[0-9]*.pth')]:
+            if path.suffix == '.tmp' or sums and path.name not in sums:
+                path.unlink()
+        for link, name in ((store.LAST, next(reversed(sums), None)), (store.BEST, self._best)):
+            if name:
+                atomic.link(self._place / link, name)
+            elif sums:
+                (self._place / link).unlink(missing_ok=True)
 
     def save(self, name, content, best=False):
         """Copy `content`, wait for the save before, write it as `name` in the background. Returns a future: the SHA-256 of the weights."""
@@ -62,12 +89,9 @@ class Checkpoints:
         sums = store.listed(self._folder)
         if sums.pop(name, None):    # the same name again: until the new one is whole there is none
             store.write_sums(self._folder, sums)
-        try:
-            with atomic.replacing(self._place / name) as file:
-                hashing = _Hashing(file)
-                _torch_save({**content, 'weights': digest.result()}, hashing)
-        except OSError as error:
-            raise OSError(error.errno, _why(error, self._place, content)) from None
+        with atomic.replacing(self._place / name, needed=sum(tensor.nbytes for tensor in _tensors(content))) as file:
+            hashing = _Hashing(file)
+            _torch_save({**content, 'weights': digest.result()}, hashing)
         sums[name] = hashing.digest.hexdigest()
         self._best = name if best else self._best
         keep = {*list(sums)[-self._keep_last:], self._best, *filter(self._every, sums)}
@@ -75,6 +99,7 @@ class Checkpoints:
         atomic.link(self._place / store.LAST, name)
         if best:
             atomic.link(self._place / store.BEST, name)
+        atomic.sync_folder(self._place)     # a link must not come to point to what goes now, should the power go with it
         for one in sums.keys() - keep:
             (self._place / one).unlink(missing_ok=True)
 
@@ -84,10 +109,10 @@ class Checkpoints:
 
 
 def load(folder, name):
-    """The content of checkpoint `name` of a run's folder, on the CPU. Raises ValueError, saying why, if it is not what was written."""
+    """The content of checkpoint `name` of a run's folder, on the CPU. Raises Damaged, saying why, if it is not what was written."""
     path = Path(folder) / store.FOLDER / name
     if store.digest(path) != store.listed(folder)[name]:
-        raise ValueError(f'{name} is damaged: its SHA-256 is not the one in {store.SUMS}')
+        raise Damaged(f'{name} is damaged: its SHA-256 is not the one in {store.SUMS}')
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
@@ -145,13 +170,6 @@ def _torch_save(content, hashing):
         if hashing.error:
             raise hashing.error from None
         raise
-
-
-def _why(error, place, content):
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f'{error.strerror} while saving to {place}'
-    need = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(content))
-    return f'{error.strerror} while saving to {place}: about {need:,} bytes are needed, {shutil.disk_usage(place).free:,} are free'
 
 
 def _tensors(value):

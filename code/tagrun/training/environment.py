@@ -80,7 +80,8 @@ def _fingerprint(loader):
     """
     dataset = getattr(loader, 'dataset', None)
     dataset = getattr(dataset, 'dataset', dataset)  # behind a Loader's keys
-    if not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
+    # torch gives an IterableDataset a __getitem__ that only raises
+    if isinstance(dataset, torch.utils.data.IterableDataset) or not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
         return None
     count, kept = len(dataset), seeding.random_state()
     seeding.seed_everything(0)  # the same augmentation each time

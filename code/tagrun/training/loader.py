@@ -17,14 +17,20 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from tagrun.training import seeding
 
 
-def Loader(dataset, batch_size, seed, shuffle=False, drop_last=False, draws=True, **options):
+class SampleError(Exception):
+    """`dataset[i]` raised: which sample, and what."""
+
+
+def Loader(dataset, batch_size, seed, shuffle=False, drop_last=False, draws=True, timeout=0, **options):
     """A torch DataLoader over a map-style dataset.
 
     draws: whether `dataset[i]` draws random numbers (augmentation). Then the global generators are seeded for each sample,
     which costs some 30 µs; False spares that, and is right only where nothing is drawn.
+    timeout: seconds that a batch may take to come from a data worker; 0 waits for ever.
     options: torch's own: num_workers, persistent_workers, pin_memory, collate_fn, …
     """
     batches = _EpochBatches(len(dataset), batch_size, seed, shuffle, drop_last)
+    options['timeout'] = timeout if options.get('num_workers') else 0   # without workers nobody is waited for
     return DataLoader(_Keyed(dataset, seed, draws), batch_sampler=batches, generator=torch.Generator(), **options)
 
 
@@ -84,16 +90,22 @@ class _Keyed(Dataset):
     def __getitems__(self, keys):
         """The samples of one batch: torch's fetcher asks for them together."""
         if not self.draws:
-            return [self.dataset[index] for _, index in keys]
+            return [self._sample(index) for _, index in keys]
         with _kept_generators():
             return [self._drawn(epoch, index) for epoch, index in keys]
+
+    def _sample(self, index):
+        try:
+            return self.dataset[index]
+        except Exception as error:  # the dataset's own, whatever it is: a worker would not tell of which sample
+            raise SampleError(f'sample {index} of the dataset: {type(error).__name__}: {error}') from error
 
     def _drawn(self, epoch, index):
         seed = seeding.mix(self.seed, 'sample', epoch, index)
         random.seed(seed)
         np.random.seed(seed % 2 ** 32)
         torch.default_generator.manual_seed(seed)
-        return self.dataset[index]
+        return self._sample(index)
 
 
 @contextmanager

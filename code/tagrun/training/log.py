@@ -4,6 +4,7 @@
 
 Bars are drawn on the real stderr and never reach the file. What a C library prints past Python is not caught.
 """
+import contextlib
 import os
 import sys
 
@@ -13,12 +14,11 @@ from tqdm import tqdm
 class _Tee:
     """Stands for stdout or stderr. Keeps a line whole beside a bar: bars are cleared, the text printed, the bars redrawn."""
 
-    def __init__(self, screen, file, same):
-        self._screen, self._file, self._same = screen, file, same
+    def __init__(self, screen, only_file, same):
+        self._screen, self._only_file, self._same = screen, only_file, same
 
     def write(self, text):
-        self._file.write(text)
-        self._file.flush()
+        self._only_file(text)
         if not self._same:
             try:
                 with tqdm.external_write_mode(file=sys.__stderr__):
@@ -38,9 +38,9 @@ class _Tee:
 class Log:
     def __init__(self, path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
-        self._file = os.fdopen(descriptor, 'a', encoding='utf-8', errors='replace')
+        self._file = os.fdopen(descriptor, 'ab', buffering=0)   # nothing is held back that a later write would stumble on
         self._screens = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = (_Tee(screen, self._file, self._is_file(screen)) for screen in self._screens)
+        sys.stdout, sys.stderr = (_Tee(screen, self.only_file, self._is_file(screen)) for screen in self._screens)
 
     def _is_file(self, screen):
         """Whether the screen is the log already, as in a background run."""
@@ -50,8 +50,9 @@ class Log:
             return False
 
     def only_file(self, text):
-        self._file.write(text)
-        self._file.flush()
+        """To the log alone. A disk without room takes no line, and stops no training by that: the next save will."""
+        with contextlib.suppress(OSError):
+            self._file.write(text.encode('utf-8', 'replace'))
 
     def close(self):
         sys.stdout, sys.stderr = self._screens

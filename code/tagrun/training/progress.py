@@ -1,7 +1,10 @@
 """Bars with ETA for the phase and for the whole run; where stderr is no terminal, a plain line now and then instead.
 
     bars.phase('train', epoch=3, batches=36, done=0); bars.step(meter); bars.close()
+
+Where the terminal went away (a closed ssh, `run t1 2>&1 | head -1`) training goes on unseen: tqdm stops drawing by itself.
 """
+import contextlib
 import sys
 import time
 
@@ -44,7 +47,7 @@ class Bars:
         if self._run:
             self._run.close()
             self._run = None
-            print('\r\x1b[K', end='', file=sys.__stderr__, flush=True)  # tqdm leaves the cursor where the bar ended
+            _print('\r\x1b[K')  # tqdm leaves the cursor where the bar ended
 
     def _draw(self, means):
         text = ' '.join(f'{name} {value:.4g}' for name, value in means.items())
@@ -53,7 +56,7 @@ class Bars:
             self._phase.update(self._done - self._phase.n)
         else:
             share = f' {self._done}/{self._batches}' if self._batches else f' {self._done}'
-            print(f'{self._what}{share} {text}', file=sys.__stderr__, flush=True)
+            _print(f'{self._what}{share} {text}\n')
 
     def _end_phase(self):
         if self._phase:
@@ -64,3 +67,8 @@ class Bars:
         if not self._terminal:
             return None
         return tqdm(file=sys.__stderr__, dynamic_ncols=True, mininterval=0, **options)
+
+
+def _print(text):
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end='', file=sys.__stderr__, flush=True)

@@ -17,19 +17,19 @@ from pathlib import Path
 
 import torch
 
-from tagrun.store import atomic, layout, lock, run_json, statistic
+from tagrun.store import atomic, history, layout, lock, run_json, statistic
 from tagrun.store import checkpoints as stored
 from tagrun.training import args as arguments
 from tagrun.training import checkpoint, environment, loader as order, progress, seeding
 from tagrun.training.log import Log
-from tagrun.training.report import describe, epoch_line, now, report, tell
-from tagrun.training.signals import Stop, Stopped
+from tagrun.training.report import describe, ended, epoch_line, now, report, tell
+from tagrun.training.signals import Stop
 from tagrun.training.trace import Trace, batch_digest
+from tagrun.training.trial import Trial
 from tagrun.training.writer import Writer
 
 HEATMAP_S = 30      # at least between two drawings of a confusion matrix
 SHOW_S = 1          # after which the trace is shown to readers: `rerun -f` follows it
-FAST_EPOCHS = 2
 
 
 def open_run(config):
@@ -57,16 +57,21 @@ class Run:
         os.chdir(self.root)
         self._log = Log(folder / 'log')
         self._stop = Stop()
+        self._background = checkpoint.Background()
+        self._closing = contextlib.ExitStack()
+        self._started = _first_start(folder) or now()
+        self._record = self._digest = self._told = None
+        try:
+            self._configure(config)
+        except Exception as error:  # a value in config.py; there is nothing to close yet
+            self._leave(describe(error, folder))
+
+    def _configure(self, config):
         self.args = arguments.load(config, self.info['seed'])
-        self._fast = self.info.get('fast')
-        if self._fast:
-            self.args.epochs = min(self.args.epochs, FAST_EPOCHS)
+        self._trial = Trial(self.info, self.args)
         seeding.set_determinism(self.args.determinism, self.args.compile)
         torch.set_num_threads(self.args.threads)
         self.device = _device(self.args.device)
-        self._background = checkpoint.Background()
-        self._closing = contextlib.ExitStack()
-        self._started, self._record, self._digest = _first_start(folder) or now(), None, None
 
     # --- the run's beginning -----------------------------------------------------------------------------------
 
@@ -77,7 +82,8 @@ class Run:
         saved = self._restore(state)
         self._record, self._digest, self._random_state = state.record, saved.get('weights'), saved.get('random')
         self._classes = {phase: getattr(getattr(loader, 'dataset', None), 'classes', None) for phase, loader in loaders.items()}
-        self._checkpoints = checkpoint.Checkpoints(self.folder, self._background, self.args.keep_last, self.args.keep_every)
+        self._checkpoints = checkpoint.Checkpoints(self.folder, self._background, self.args.keep_last, self.args.keep_every,
+                                                   best=f'epoch_{state.record.best_epoch}.pth')
         self._open_trace(state, saved, self.args.epochs * _length(loaders.get('train')))
         self._writer = Writer(self.folder, saved.get('tensorboard'))
         self._closing.callback(self._writer.close)
@@ -87,7 +93,9 @@ class Run:
         self._bars = progress.Bars(self.args.epochs, state.epoch)
         self._closing.callback(self._bars.close)
         self._since = self._saved = self._shown = self._drawn = time.monotonic()
-        self._report(statistic.RUNNING)
+        for above in self.folder.parents[:3]:   # the names of the run's folder, its tag's and __result__, should the power go
+            self._background.submit(atomic.sync_folder, above)
+        self._report()
 
     def _open_trace(self, state, saved, total_steps):
         self._trace = Trace(self.folder, total_steps, self.args.stop_on_nan)
@@ -104,10 +112,11 @@ class Run:
         for name in reversed(names[:names.index(wanted) + 1] if wanted in names else names):
             try:
                 saved = checkpoint.load(self.folder, name)
-            except (ValueError, RuntimeError, OSError) as error:
+            except (checkpoint.Damaged, OSError) as error:
                 print(f'tagrun: {error}; the one before it is taken', file=sys.stderr)
                 continue
             state.load_state_dict(saved['state'])
+            stored.forget_after(self.folder, name)
             where = f'in epoch {state.epoch + 1}, after {state.batch} batches of {state.phase}' if state.phase else f'after epoch {state.epoch}'
             print(f'resumed {where} ({name})', file=sys.stderr)
             return saved
@@ -137,7 +146,7 @@ class Run:
         if state.phase != phase:
             state.phase, state.batch = phase, 0
             state.meter.reset()
-        for batch in self._from_here(state, loader, phase):
+        for batch in itertools.islice(self._from_here(state, loader, phase), self._trial.left(state)):
             traced = (order.order_digest(loader, state.batch), batch_digest(batch)) if phase == 'train' else None
             yield _moved(batch, self.device)
             state.batch += 1
@@ -148,8 +157,7 @@ class Run:
                 self._writer.step(state.step, loss, state.optimizer.param_groups[0]['lr'])
             self._bars.step(state.meter)
             self._save_or_stop(state)
-            if self._fast and state.batch >= self._fast:
-                break
+            self._trial.kill(state)
 
     def _from_here(self, state, loader, phase):
         """An iterator over what is left of the phase, with every generator as it was there."""
@@ -169,13 +177,13 @@ class Run:
         if clock - self._shown > SHOW_S:
             self._trace.show()
             self._shown = clock
-        due = clock - self._saved > 60 * self.args.save_minutes
+        due = clock - self._saved > 60 * self.args.save_minutes or self._trial.save_due(state)
         if not due and not self._stop.wanted:
             return
         self._save(state, f'epoch_{state.epoch + 1}_{state.phase}_{state.batch}.pth')
         if self._stop.wanted:
             self._background.wait()
-            raise Stopped(self._stop.wanted)
+            raise self._stop.now()
 
     def _save(self, state, name, best=False):
         """Hand the run as it stands to the background. Returns a future: the SHA-256 of the weights."""
@@ -210,9 +218,11 @@ class Run:
         else:
             self._digest = self._background.submit(checkpoint.weights_digest, checkpoint.copied(state.model.state_dict()))
         self._trace.weights(state.epoch, self._digest)
-        self._report(statistic.RUNNING)
+        self._report()
+        self._trial.kill(state)
         if self._stop.wanted and not last:
-            raise Stopped(self._stop.wanted)
+            self._background.wait()
+            raise self._stop.now()
 
     def _show(self, state, numbers, last):
         """The epoch in TensorBoard. A heatmap takes a tenth of a second: now and then, and at the end."""
@@ -226,45 +236,55 @@ class Run:
                 self._writer.confusion(name, matrix, self._classes.get(name.partition('/')[0]), state.record.best_epoch)
             self._drawn = time.monotonic()
 
-    def _report(self, status, message=None):
-        """Write history.csv and statistic.json, after the checkpoint that they tell of."""
-        job = report(self.folder, self.info, self.args, self._record, self._started, status, message)
-        digest = self._digest
-        self._background.submit(lambda: job(digest if digest is None or isinstance(digest, str) else digest.result()))
+    def _report(self):
+        """Write history.csv and statistic.json as things stand now, after the checkpoint that they tell of."""
+        content = report(self.info, self.args, self._record, self._started)
+        self._background.submit(self._write_report, content, list(self._record.history), self._digest)
+
+    def _write_report(self, content, rows, digest):
+        if digest:
+            content['digest']['weights'] = digest if isinstance(digest, str) else digest.result()
+        if rows:
+            history.write(self.folder, rows)
+        statistic.write(self.folder, content)
+        self._told = content
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace):
         """Say how it ended: in statistic.json, in finished.txt if it is finished, in a line or two and by the exit code."""
+        self._stop.leaving()
         if error is None:
             try:
                 return self._finish()
             except OSError as late:  # the last save found no room
                 error = late
         ending = describe(error, self.folder)
-        if os.environ.get('TAGRUN_DEBUG'):
-            tell(ending.traceback)
-        else:
-            self._log.only_file(ending.traceback)
-        with contextlib.suppress(OSError):  # where the disk is what failed, the screen and the exit code still tell
-            self._close(ending.status, ending.line)
-        tell(f'tagrun: {run_json.name(self.info)} {ending.text}')
-        sys.exit(ending.code)
+        for close in (self._closing.close, self._background.wait, lambda: self._end(ending.status, ending.line)):
+            with contextlib.suppress(OSError):  # where the disk is what failed, the screen and the exit code still tell
+                close()
+        self._leave(ending)
 
     def _finish(self):
+        """Put everything on disk, the status last: who is killed before it is continued, and not listed a second time."""
         self._background.wait()
-        self._close(statistic.FINISHED)
-        if self.info['tag'] != layout.SCRATCH:
+        self._closing.close()
+        if self.info['commit']:     # what git does not record is on no list
             finished = layout.list_file(self.root, 'finished')
             finished.parent.mkdir(parents=True, exist_ok=True)
             atomic.append_line(finished, run_json.name(self.info))
+        self._end(statistic.FINISHED)
 
-    def _close(self, status, message=None):
-        """Put everything on disk; the last thing written is the status."""
-        self._closing.close()
-        self._report(status, message)
-        self._background.wait()
+    def _end(self, status, message=None):
+        told = self._told or report(self.info, self.args, self._record, self._started)
+        statistic.write(self.folder, ended(told, status, message))
+
+    def _leave(self, ending):
+        """Say it, and end the process. The traceback is for the log, and for the screen of who asks for it."""
+        (tell if os.environ.get('TAGRUN_DEBUG') else self._log.only_file)(ending.traceback)
+        tell(f'tagrun: {run_json.name(self.info)} {ending.text}')
+        sys.exit(ending.code)
 
 
 def _first_start(folder):

@@ -35,7 +35,7 @@ class Trace:
             atomic.write(self._path, store.HEADER)
         elif offset < self._path.stat().st_size:
             os.truncate(self._path, offset)
-        self._file = open(self._path, 'a', encoding='ascii')
+        self._file = open(self._path, 'ab', buffering=0)    # what was turned to text is written at once, or tells why not
 
     def step(self, epoch, step, order, batch, loss):
         if step % self.every == 0 or step == 1:
@@ -51,7 +51,6 @@ class Trace:
     def show(self):
         """Let readers see what is there; the file's size in bytes."""
         self._write()
-        self._file.flush()
         return self._file.tell()
 
     def sync(self):
@@ -64,19 +63,30 @@ class Trace:
             self._file.close()
 
     def _write(self):
+        """All that is pending, as text. Raises FloatingPointError after the line of a loss that is no number."""
+        lines, bad = [], None
         if self._digest:
             epoch, digest = self._digest
-            self._file.write(f'{epoch},,,,,{(digest if isinstance(digest, str) else digest.result())[:16]}\n')
-            self._digest = None
+            lines.append(f'{epoch},,,,,{(digest if isinstance(digest, str) else digest.result())[:16]}\n')
         known = [entry for entry in self._pending if entry[4] is not None]
         losses = iter(fetch([entry[4] for entry in known]))
         for epoch, step, order, batch, loss in self._pending:
             value = next(losses) if loss is not None else None
-            self._file.write(f'{epoch},{step},{order},{batch},{"" if value is None else repr(value)},\n')
+            lines.append(f'{epoch},{step},{order},{batch},{"" if value is None else repr(value)},\n')
             if self._stop_on_nan and value is not None and not math.isfinite(value):
-                self._pending = []
-                raise FloatingPointError(f'the loss is {value} at step {step}, in epoch {epoch}; stop_on_nan in config.py is on')
-        self._pending = []
+                bad = FloatingPointError(f'the loss is {value} at step {step}, in epoch {epoch}; stop_on_nan in config.py is on')
+                break
+        self._digest, self._pending = None, []
+        self._put(''.join(lines).encode('ascii'))
+        if bad:
+            raise bad
+
+    def _put(self, data):
+        try:
+            while data:     # a disk that fills up takes a part
+                data = data[self._file.write(data):]
+        except OSError as error:
+            raise atomic.explained(error, self._path) from None
 
 
 def batch_digest(batch):

@@ -4,7 +4,9 @@
 
 A checkpoint keeps the sizes of the event files; on resume they are cut back to them, so that no point is there twice.
 """
+import functools
 import os
+import threading
 from pathlib import Path
 
 import torch
@@ -22,6 +24,7 @@ class Writer:
         self._folder = Path(folder) / 'tensorboard'
         self._cut_back(sizes or {})
         self._pending = []      # (step, loss, lr)
+        threading.excepthook = functools.partial(_in_thread, threading.excepthook)
         self._writer = SummaryWriter(self._folder, flush_secs=5)
 
     def hparams(self, args):
@@ -83,6 +86,12 @@ class Writer:
                 os.truncate(file, min(sizes[file.name], file.stat().st_size))
             else:
                 file.unlink()
+
+
+def _in_thread(otherwise, failed):
+    """SummaryWriter's thread keeps the OSError that ended it for the next call to raise: it need not be printed too."""
+    if not issubclass(failed.exc_type, OSError):
+        otherwise(failed)
 
 
 def _heatmap(matrix, classes):
