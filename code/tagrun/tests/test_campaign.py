@@ -1,0 +1,80 @@
+"""The fault campaign, a short version of each part; `python code/tagrun/bench/proof.py --full` runs the long one."""
+import random
+
+import pytest
+from campaign import BUSY, SHORT, Runs, damaged_checkpoints, every_call, kills, power_cuts, reruns, resumes, signals
+from power import Disk
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory, data):
+    with Runs(tmp_path_factory.mktemp('campaign'), data, **BUSY) as made:
+        yield made
+
+
+@pytest.fixture(scope='module')
+def short(tmp_path_factory, data):
+    with Runs(tmp_path_factory.mktemp('short'), data, **SHORT) as made:
+        yield made
+
+
+def test_runs_killed_at_random_come_back_with_every_reported_epoch_to_the_last_bit(runs):
+    tally = kills(runs, 6, seed=1)
+    assert tally.tried == 6 and not tally.bad
+
+
+def test_a_run_killed_at_a_file_system_call_comes_back(short):
+    """Each sixtieth of them; each one in the long campaign."""
+    tally = every_call(short, stride=60)
+    assert tally.tried >= 5 and not tally.bad
+
+
+def test_a_power_cut_takes_no_epoch_that_was_reported(runs):
+    tally = power_cuts(runs, 200, seed=1, resumed=100)
+    assert tally.more > 150 and not tally.bad
+
+
+def test_the_model_disk_loses_what_is_not_synced():
+    """Else the test before would mean nothing."""
+    calls = [('open', 'a', False), ('write', 'a', b'0123'), ('fsync', 'a', None), ('fsync', '', None), ('write', 'a', b'4567'), ('open', 'b', False),
+             ('write', 'b', b'new'), ('replace', 'a', 'b'), ('symlink', 'link', 'a')]
+    assert survivors(calls[:4]) == {(('a', b'0123'),)}
+    found = survivors(calls)
+    assert {dict(one)['a'] for one in found} >= {b'0123', b'01234567', b'0123\0\0\0\0', b'', b'new', b'\0\0\0'} and {len(one) for one in found} == {1, 2, 3}
+
+
+def survivors(calls):
+    import tempfile
+    from pathlib import Path
+    found = set()
+    for number in range(300):
+        with tempfile.TemporaryDirectory() as folder:
+            Disk(calls).survive(folder, random.Random(number))
+            found.add(tuple((path.name, b'' if path.is_symlink() else path.read_bytes()) for path in sorted(Path(folder).iterdir())))
+    return found
+
+
+def test_a_save_that_forgot_to_sync_would_be_found(runs, monkeypatch):
+    """The same cuts of the same run, its fsyncs taken out."""
+    import campaign
+    calls = [call for call in campaign._recorded(runs) if call[0] != 'fsync']
+    monkeypatch.setattr(campaign, '_recorded', lambda runs: calls)
+    assert power_cuts(runs, 60, seed=1, resumed=1000).bad
+
+
+def test_no_damaged_checkpoint_is_loaded_and_every_whole_one_is(runs):
+    tally = damaged_checkpoints(runs.project.folder('t1/0'), 150, whole=75, seed=1)
+    assert not tally.bad and tally.more['alarms'] == 0
+    assert tally.more['stock'] > 10, 'torch.load alone took none: the damages are too gross to mean anything'
+
+
+def test_reruns_and_resumes_from_every_place_are_identical(short):
+    assert not reruns(short, 1).bad
+    tally = resumes(short, 3)
+    assert tally.tried == 3 and tally.more and not tally.bad
+
+
+@pytest.mark.parametrize('kind', ['SIGTERM', 'SIGINT twice within 50 ms', *(pytest.param(one, marks=pytest.mark.slow) for one in ('SIGINT', 'SIGHUP', 'SIGUSR1'))])
+def test_signals_at_random_moments_and_within_saves_stop_it_resumably(runs, kind):
+    tally = signals(runs, kind, 2, seed=1)
+    assert tally.tried == 2 and not tally.bad and max(tally.more) < 25
