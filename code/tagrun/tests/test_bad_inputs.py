@@ -228,10 +228,11 @@ def test_where_a_table_cannot_be_written_it_says_so_and_nothing_is_replaced(plac
     if output == 'fifo':
         output = str(tmp_path / 'fifo')
         os.mkfifo(output)
-    before = os.lstat(output) if os.path.exists(output) else None
+    path = os.path.abspath(output)      # the verb may stand in another folder
+    before = os.lstat(path) if os.path.exists(path) else None
     code, _, told = verb('table', 'record', f'--output={output}')
     assert told and (code == 1 or not output)
-    assert before is None or os.lstat(output).st_mode == before.st_mode
+    assert before is None or os.lstat(path).st_mode == before.st_mode
 
 
 # --- --from ---------------------------------------------------------------------------------------------------------------
