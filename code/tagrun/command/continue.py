@@ -26,10 +26,11 @@ def main(argv):
     options.add_argument('run', help='<tag> (its latest run), <tag>/<id>, or @last')
     options.add_argument('--from', dest='start', metavar='EPOCH|best|PATH', help='begin a new run from this checkpoint')
     options.add_argument('-f', '--fixed', action='store_true', help='accepted, and changes nothing: the seed is the recorded one')
-    options.add_argument('-d', '--detach', action='store_true', help='train in the background')
+    launch.add_options(options)
     options = options.parse_args(argv)
     setup.require()
     repository = Repository.at(ROOT)
+    launch.check(repository, options)
     tag, number = _chosen(repository, options.run)
     folder = layout.run_folder(ROOT, tag, number)
     info = recorded.run(repository, folder)
@@ -37,7 +38,7 @@ def main(argv):
         folder = _from(repository, folder, info, options.start)
     elif not _resume(repository, folder, info):
         return 0
-    return launch.begin(repository, folder, options.detach)
+    return launch.begin(repository, folder, options)
 
 
 def _chosen(repository, word):

@@ -1,16 +1,23 @@
 """Starts the training of a prepared run, waits for it, and does what is due at its end.
 
-    code = begin(repository, folder)         # 0 finished, 1 failed, 75 stopped and resumable, 130 Ctrl-C
+    add_options(parser); …; check(repository, options)
+    code = begin(repository, folder, options)       # 0 finished, 1 failed, 75 stopped and resumable, 130 Ctrl-C
 
 The job is `python -u <run folder>/code/main.py`, in the project's folder, with TAGRUN_RUN=<run folder>; files come back. At its end the
 result commit is made (of a failed or stopped run too). It trains nothing itself and reads no researcher's file.
+
+With --on the runs go to an engine instead: a file extra/on_<name>.py with add_options(parser), check(repository, options), which refuses
+what cannot work before a tag is spent, and submit(repository, folders, options), the exit code. What it starts, wherever that is, is
+`tagrun continue <tag>/<id>`: of a run without a checkpoint that is its beginning, and of one that was killed the rest.
 """
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from tagrun.command import board, prepare, snapshot, verdict
 from tagrun.command.git import Failed
@@ -23,7 +30,27 @@ CTRL_C = 130
 LOOK_S = 0.5            # between two looks at a rerun's trace
 LOG_TAIL = 1 << 20      # bytes of a long log that go into git
 OWN = ('code', 'checkpoint', 'tensorboard', 'log', 'lock', 'trace.csv')
+EXTRA = Path(__file__).resolve().parents[1] / 'extra'
 KEPT = ('statistic.json', 'history.csv', 'environment.json', 'run.json')
+
+
+def add_options(options):
+    """-d, and where there are engines --on and what they add."""
+    options.add_argument('-d', '--detach', action='store_true', help='train in the background')
+    engines = sorted(path.stem.removeprefix('on_') for path in EXTRA.glob('on_*.py'))
+    options.add_argument('--on', metavar='ENGINE', choices=engines, help=f'train it elsewhere: {", ".join(engines)}')
+    for name in engines:
+        _engine(name).add_options(options)
+
+
+def check(repository, options):
+    """Raises Refusal where the chosen engine cannot work."""
+    if options.on:
+        _engine(options.on).check(repository, options)
+
+
+def _engine(name):
+    return importlib.import_module(f'tagrun.extra.on_{name}')
 
 
 def train(repository, folder, main=None):
@@ -51,10 +78,14 @@ def _refuse_links(folder):
             raise Refusal(f'{path} is a link, and training would write where it points: remove it, or put there what it points to')
 
 
-def begin(repository, folder, detach=False, count=1):
-    """Train the prepared run in `folder` (and count - 1 more of its commit) here, or in the background; the exit code."""
+def begin(repository, folder, options, count=1):
+    """Train the prepared run in `folder`, and count - 1 more of its commit, as the options say: here, in the background, on an engine; the exit code."""
+    if options.on:
+        info = run_json.read(folder)
+        others = [prepare.another_seed(repository, info['tag'], info['commit']) for _ in range(1, count)]
+        return _engine(options.on).submit(repository, [folder, *others], options)
     board.start(repository)
-    if detach:
+    if options.detach:
         say(f'{folder.parent.name}/{folder.name} trains in the background:  tail -f {quote(folder / "log")}')
         if not in_background():
             return 0

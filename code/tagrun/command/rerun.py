@@ -22,19 +22,20 @@ def main(argv):
     options.add_argument('run', help='<tag>, <tag>/<id>, or @last')
     options.add_argument('-f', '--fixed', action='store_true', help='with the recorded seed, and compare with that run')
     options.add_argument('--seeds', metavar='COUNT', type=int, default=1, help='so many runs, each with a seed of its own')
-    options.add_argument('-d', '--detach', action='store_true', help='train in the background')
+    launch.add_options(options)
     found = options.parse_args(argv)
     if found.seeds < 1 or found.fixed and found.seeds > 1:
         options.error('--seeds takes a number of 1 or more, and not with -f')
     setup.require()
     repository = Repository.at(ROOT)
+    launch.check(repository, found)
     tag, commit, original = _original(repository, found.run)
     if found.fixed:
         folder = _exact(repository, tag, commit, original)
     else:
         folder = prepare.another_seed(repository, tag, commit)
         say(f'{tag}/{folder.name}: the code of {found.run} with seed {run_json.read(folder)["seed"]}')
-    return launch.begin(repository, folder, found.detach, found.seeds)
+    return launch.begin(repository, folder, found, found.seeds)
 
 
 def _original(repository, word):

@@ -26,6 +26,7 @@ def main(argv):
     repository = Repository.at(ROOT)
     if options.fast:
         return _fast(repository)
+    launch.check(repository, options)
     _check_name(repository, options.tag)
     if repository.under_way():
         raise Refusal(f'{repository.under_way()} is under way: finish or abort it first, a run would record its half-merged files')
@@ -55,7 +56,7 @@ def _options(argv):
     options.add_argument('--clean', action='store_true', help='refuse if anything is uncommitted (git config tagrun.requireClean true)')
     options.add_argument('-n', '--dry-run', action='store_true', help='say what would be recorded, and do nothing')
     options.add_argument('--fast', action='store_true', help='train a few batches of each phase, untagged')
-    options.add_argument('-d', '--detach', action='store_true', help='train in the background')
+    launch.add_options(options)
     found = options.parse_args(argv)
     words = [word for words in found.set for word in words]
     for word in [word for word in words if '=' not in word]:    # `run --set lr=0.1 t1`: the tag, taken for one more value
@@ -114,7 +115,7 @@ def _record_and_train(repository, options, plan):
     commit = _side_commit(repository, options, plan, seed, message)
     folder = prepare.new_run(repository, options.tag, commit, seed, tag_message=message)
     _tell(repository, options, plan, seed)
-    return launch.begin(repository, folder, options.detach, options.seeds)
+    return launch.begin(repository, folder, options, options.seeds)
 
 
 def _side_commit(repository, options, plan, seed, message):
