@@ -14,7 +14,7 @@ augment = 0.0               # standard deviation of noise added to a training si
 
 # --- data ---
 val_rate = 0.1              # share of the training set split off, by seed, for validation; 0 to 0.5
-batch_size = 100            # samples in a training step; 1 or more
+batch_size = 100            # samples in a training step, of all processes together; 1 or more
 eval_batch_size = 500       # samples in a validation or test step; any value gives the same metrics but for rounding
 workers = 0                 # processes that load data; 0 loads in the training process; changes speed, not results
 persistent_workers = False  # keep those processes from epoch to epoch; changes speed, not results
@@ -45,6 +45,7 @@ keep_every = 0              # keep each n-th epoch's for good; 0 keeps none
 # --- machine ---
 device = 'auto'             # 'auto' (a GPU if there is one), 'cpu', 'cuda', 'cuda:1', 'mps'
 threads = 1                 # CPU threads of torch; another number may change the last bits of a result; more speeds up large models
+shard = False               # several processes (--nproc): divide the weights among them (FSDP2), not only the batches; for large models
 amp = 'off'                 # mixed precision: 'off', 'bf16' or 'fp16'
 compile = False             # torch.compile the model; the first step takes some seconds; changes the last bits of a result
 determinism = 'exact'       # from fastest to exact: 'fastest', 'fast', 'steady', 'exact'; see tagrun/training/seeding.py

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from tagrun.store import atomic
 from tagrun.training import Loader
@@ -21,16 +21,15 @@ DATA = Path('__data__')     # training runs in the project's folder
 def build_loaders(args):
     """One loader for each phase. Validation samples are split off the training set by args.val_rate and the seed."""
     arrays = load_arrays()
-    train = Signals(arrays['x'], arrays['y'], args.augment)
-    held_out = Signals(arrays['x'], arrays['y'])                # the same samples, never augmented
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(args.seed)).tolist()
-    count = round(args.val_rate * len(train))
+    x, y = arrays['x'], arrays['y']
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(args.seed)).numpy()
+    val, train = np.split(order, [round(args.val_rate * len(x))])
     evaluation = dict(batch_size=args.eval_batch_size, draws=False)
     loading = dict(seed=args.seed, num_workers=args.workers, persistent_workers=args.persistent_workers and args.workers > 0,
                    timeout=args.worker_timeout, pin_memory=torch.cuda.is_available())
     return {
-        'train': Loader(_subset(train, order[count:]), args.batch_size, shuffle=True, draws=args.augment > 0, **loading),
-        'val': Loader(_subset(held_out, order[:count]), **evaluation, **loading),
+        'train': Loader(Signals(x[train], y[train], args.augment), args.batch_size, shuffle=True, draws=args.augment > 0, **loading),
+        'val': Loader(Signals(x[val], y[val]), **evaluation, **loading),
         'test': Loader(Signals(arrays['x_test'], arrays['y_test']), **evaluation, **loading),
     }
 
@@ -50,11 +49,7 @@ class Signals(Dataset):
         x = self.x[index]
         return (x + self.augment * torch.randn(x.shape) if self.augment else x), self.y[index]
 
-
-def _subset(dataset, indices):
-    subset = Subset(dataset, indices)
-    subset.classes = dataset.classes
-    return subset
+    get_batch = __getitem__     # of an array of indices, where no sample draws: a whole batch at once. Optional, and much faster
 
 
 def load_arrays():

@@ -7,13 +7,13 @@ Whatever has a state_dict is saved by it; tensors and plain values (numbers, str
 import torch
 
 from model import build_model, build_optimizer, build_scheduler
-from tagrun.training import Meter, Record, seed_everything
+from tagrun.training import Meter, Record, distributed, seed_everything
 
 
 class State:
     def __init__(self, args, device, steps_per_epoch):
         seed_everything(args.seed)
-        self.model = build_model(args).to(device)
+        self.model = distributed.wrap(build_model(args).to(device), args.shard)  # for --nproc and several GPUs; else it is the model
         self.optimizer = build_optimizer(self.model, args)
         self.scheduler = build_scheduler(self.optimizer, args, updates=args.epochs * -(-steps_per_epoch // args.accumulate))
         self.scaler = torch.amp.GradScaler(device.type, enabled=args.amp == 'fp16')

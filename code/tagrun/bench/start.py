@@ -1,8 +1,9 @@
 """From the call of `run` to the first line of main.py, against a hand-written script that does the least of the same.
 
-    python code/tagrun/bench/start.py [--rounds 15]
+    python code/tagrun/bench/start.py [--rounds 15] [--runs 100000]
 
 The script: git commit-tree, git tag -a, git archive | tar x, python main.py. Both in a fresh copy of the project, in turns; medians.
+--runs: in a repository that has so many runs already, their refs packed as `git gc` packs them.
 """
 import argparse
 import os
@@ -28,9 +29,12 @@ exec "$PYTHON" -u "__result__/$1/0/code/main.py"
 def main(argv):
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument('--rounds', type=int, default=15)
-    rounds = options.parse_args(argv).rounds
+    options.add_argument('--runs', type=int, default=0, help='that the repository has before')
+    found = options.parse_args(argv)
+    rounds = found.rounds
     with tempfile.TemporaryDirectory() as folder:
         root = project(Path(folder) / 'project')
+        add_runs(root, found.runs)
         kinds = {'tagrun run': lambda tag: [sys.executable, 'code/tagrun', 'run', tag], 'by hand': lambda tag: ['bash', '-c', BY_HAND, 'by-hand', tag]}
         times = {name: [] for name in kinds}
         for number in range(rounds + 1):
@@ -51,6 +55,13 @@ def project(root):
     for words in (['init', '-q'], ['add', '-A'], ['-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'start']):
         subprocess.run(['git', *words], cwd=root, check=True)
     return root
+
+
+def add_runs(root, count):
+    """`count` tags with one run each, by the packed-refs file itself: 200,000 loose refs would take git minutes to pack."""
+    head = subprocess.run(['git', 'rev-parse', 'HEAD'], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+    names = sorted(name for number in range(count) for name in (f'refs/tags/old-{number:06}', f'refs/tagrun/code/old-{number:06}/0', f'refs/tagrun/result/old-{number:06}/0'))
+    (root / '.git' / 'packed-refs').write_text('# pack-refs with: peeled fully-peeled sorted \n' + ''.join(f'{head} {name}\n' for name in names))
 
 
 def began_after(root, command):

@@ -2,8 +2,8 @@
 
     for ailment in of_project(repository, runs): print(ailment.where, ailment.what, ailment.cure)
 
-Nothing is deleted but what holds nothing of its own: an old lock, a copy of an index, the half-written copy of a file, an empty folder,
-bytecode. A run that is being trained is left alone. It looks at no checkpoint's content: `continue` does, before it loads one.
+Nothing is deleted but what can be made again: an old lock, a copy of an index, the half-written copy of a file, an empty folder,
+bytecode, the trainings of a selftest. A run that is being trained is left alone. It looks at no checkpoint's content: `continue` does, before it loads one.
 """
 import os
 import shutil
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from tagrun.command import board, launch, prepare, snapshot
+from tagrun.command import board, launch, leaks, prepare, snapshot, trainings
 from tagrun.command.git import TEMPORARY, Failed
 from tagrun.command.say import Refusal
 from tagrun.store import atomic, checkpoints, experlist, layout, lock, run_json, statistic
@@ -41,6 +41,7 @@ def of_project(repository, runs):
     yield from without_files(repository, known)
     yield from of_lists(repository, runs)
     yield from of_tensorboard(repository.root)
+    yield from of_selftests(repository.root)
 
 
 # --- the git folder ---------------------------------------------------------------------------------------------------
@@ -112,6 +113,8 @@ def of_run(repository, folder, name, known):
         yield Ailment(name, f'run.json cannot be read ({error})', f'`rerun {name}` makes it again, if git has its code')
         return
     yield from half_written(folder, name)
+    if info.get('fetched_from'):    # nothing but what git has of it, which `fetch` writes again
+        return
     if (folder / 'code').is_dir() and any((folder / 'code').rglob('__pycache__')):
         yield Ailment(name, "its frozen code holds Python's bytecode", 'removes that', lambda: snapshot.clean(folder))
     yield from of_checkpoints(folder, name)
@@ -203,7 +206,9 @@ def of_state(repository, folder, name, info, known):
     except (OSError, ValueError) as error:
         yield Ailment(name, f'{statistic.NAME} cannot be read ({error})', f'`continue {name}` or `rerun {name} -f` makes it again')
         return
-    if info['commit'] and known.result.get(name) != content and repository.resolve(info['commit']):
+    if info.get('imported'):
+        return      # it is as the other tool left it
+    if info['commit'] and known.result.get(name) != leaks.hidden(content) and repository.resolve(info['commit']):
         what = 'was killed, and' if state == statistic.KILLED else 'ended, and'
         yield Ailment(name, f'it {what} git has {"an older" if name in known.result else "no"} result of it', 'records its result',
                       lambda: launch.record_result(repository, folder, info))
@@ -247,6 +252,19 @@ def of_tensorboard(root):
     for path in sorted([board.place(root) / 'server.json', *board.place(root).glob('*/server.json')]):
         if path.is_file() and path.stat().st_size and board.running(path.parent) is None:
             yield Ailment(path.parent.name, 'server.json tells of a TensorBoard that is dead', 'empties it', lambda path=path: os.truncate(path, 0))
+
+
+def of_selftests(root):
+    """Trainings that a selftest was told to keep, kept for what failed, or left as it was killed."""
+    for place in sorted(layout.result(root).glob(f'{trainings.PREFIX}*')):
+        if place.is_symlink() or not place.is_dir():
+            continue
+        owner = next(filter(None, map(lock.owner, [place, *place.iterdir()])), None)
+        if owner is not None:
+            yield Ailment(place.name, f'a selftest at work: process {owner.get("pid")}', 'wait for it', harmless=True)
+        else:
+            yield Ailment(place.name, 'trainings that a selftest kept or was killed in', 'removes them; `tagrun selftest` makes them again',
+                          lambda place=place: shutil.rmtree(place))
 
 
 def finished(root):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tagrun.command import choose, launch, prepare, recorded, setup, snapshot
 from tagrun.command.git import Repository
 from tagrun.command.say import Refusal, parser, say
-from tagrun.store import checkpoints, layout, lock, names, run_json, statistic, trace
+from tagrun.store import checkpoints, layout, lock, names, pruning, run_json, statistic, trace
 
 EXAMPLES = ('continue first                       its latest run, from the newest checkpoint',
             'continue first/2 --from 3            a new run, from the end of epoch 3 of first/2',
@@ -34,7 +34,10 @@ def main(argv):
     tag, number = _chosen(repository, options.run)
     folder = layout.run_folder(ROOT, tag, number)
     info = recorded.run(repository, folder)
+    if info.get('fetched_from'):
+        raise Refusal(f'{tag}/{number} was fetched from {info["fetched_from"]}, and its checkpoints did not come along: `rerun {tag}/{number} -f` makes it again')
     if options.start:
+        options.nproc = options.nproc or launch.processes(folder)
         folder = _from(repository, folder, info, options.start)
     elif not _resume(repository, folder, info):
         return 0
@@ -61,6 +64,7 @@ def _resume(repository, folder, info):
     if _is_finished(folder):
         say(f'{name} is finished: `rerun {name}` runs it again, `continue {name} --from best` goes on from a checkpoint')
         return False
+    pruning.forget(folder)
     files = snapshot.read(repository, info['commit'])
     prepare.tell_mended(snapshot.write(files, folder))
     if strangers := snapshot.differences(files, folder)[1]:
@@ -87,6 +91,9 @@ def _from(repository, source, info, start):
     folder = prepare.new_run(repository, info['tag'], info['commit'], info['seed'], continued_from=run_json.name(info), resume=name)
     (folder / checkpoints.FOLDER).mkdir()
     _link_or_copy(path, folder / checkpoints.FOLDER / name)
+    beside = path.with_name(checkpoints.shards(path.name))
+    if beside.is_dir():
+        shutil.copytree(beside, folder / checkpoints.FOLDER / checkpoints.shards(name), copy_function=_link_or_copy)
     checkpoints.write_sums(folder, {name: checkpoints.digest(path)})
     if (source / trace.NAME).exists():      # cut back by training to what the checkpoint knew of them
         shutil.copy(source / trace.NAME, folder / trace.NAME)

@@ -1,7 +1,7 @@
 """Say what a kill, a full disk or a deleted folder left half-made; with --fix, mend it.
 
 Nothing is deleted that cannot be made again: locks and half-written copies that nothing has touched for ten minutes, empty folders,
-bytecode. What only you can decide is said and left. Exit codes: 0 nothing is wrong, or all is mended; 1 something is left; 2 usage.
+bytecode, the trainings of a selftest. What only you can decide is said and left. Exit codes: 0 nothing is wrong, or all is mended; 1 something is left; 2 usage.
 """
 from pathlib import Path
 

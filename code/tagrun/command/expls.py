@@ -1,13 +1,13 @@
 """List the tags, or the runs of some: status, how far, how good, why.
 
-The newest is the last line, next to the prompt. Status: created, running, finished, failed, interrupted, killed; `continue` goes on
-with the last three. The remark says what differs from the tag's first run, and how the run ended. Runs by hand, which nothing
-records, are those of `scratch`.
+The newest is the last line, next to the prompt. Status: created, queued (on Slurm, for one), running, finished, failed, interrupted,
+killed, pruned; `continue` goes on with the last four. The remark says what differs from the tag's first run, and how the run ended. Runs
+by hand, which nothing records, are those of `scratch`.
 """
 import time
 from pathlib import Path
 
-from tagrun.command import choose, columns, glance
+from tagrun.command import choose, columns, glance, jobs
 from tagrun.command.git import Repository
 from tagrun.command.say import Refusal, duration, parser, say
 from tagrun.store import jsonfile, layout, statistic
@@ -26,7 +26,7 @@ def main(argv):
     options.add_argument('-r', '--runs', action='store_true', help='the runs of all tags')
     options.add_argument('--json', action='store_true', help='as JSON, with all digits')
     options = options.parse_args(argv)
-    found = [glance.look(ROOT, *name) for name in (choose.several(ROOT, options.run) if options.run else _all())]
+    found = jobs.told(ROOT, [glance.look(ROOT, *name) for name in (choose.several(ROOT, options.run) if options.run else _all())])
     if not found and not options.run:
         say('there is no run yet: `run first` makes one')
     if options.run or options.runs:
@@ -53,11 +53,11 @@ def _by_tag(found):
 def _show_tags(groups, now, as_json):
     why, best = _why(), {tag: _best(runs) for tag, runs in groups.items()}
     if as_json:
-        return _print_json({'tag': tag, 'runs': len(runs), 'why': why.get(tag, ''), 'latest': _plain(runs[-1], now), 'best': _plain(best[tag], now)}
+        return _print_json({'tag': tag, 'runs': len(runs), 'why': why.get(tag) or _imported(runs), 'latest': _plain(runs[-1], now), 'best': _plain(best[tag], now)}
                            for tag, runs in groups.items())
     label = _label(best.values())
     _print(('tag', 'runs', 'status', label, 'age', 'why'), ('runs', label),
-           [(tag, str(len(runs)), _status_of_tag(runs, now), _figure(best[tag], label), _age(runs[-1], now), why.get(tag, ''))
+           [(tag, str(len(runs)), _status_of_tag(runs, now), _figure(best[tag], label), _age(runs[-1], now), why.get(tag) or _imported(runs))
             for tag, runs in groups.items()])
 
 
@@ -68,6 +68,12 @@ def _why():
     except Refusal:
         return {layout.SCRATCH: 'by hand, not recorded'}
     return {tag: subject for tag, subject in rows if subject != f'run {tag}'} | {layout.SCRATCH: 'by hand, not recorded'}
+
+
+def _imported(runs):
+    """'imported from MLflow' of runs that another tool recorded, '' of others."""
+    found = runs[-1].content.get('imported')
+    return f'imported from {found.get("kind")}' if isinstance(found, dict) else ''
 
 
 def _best(runs):

@@ -31,8 +31,8 @@ def csv(columns, rows):
     """Bytes of a CSV file: every digit; of grouped rows mean, std and n in columns of their own. Only what is not ASCII has a mark, for Excel."""
     buffer = io.StringIO()
     writer = csv_module.writer(buffer, lineterminator='\n')
-    writer.writerow([_cell(name) for name in [table.NAME, *flat_headers(columns, rows)]])
-    writer.writerows([_cell(row.name), *(value if type(value) in PLAIN else _cell(value) for value in flat(columns, row))] for row in rows)
+    writer.writerow([cell(name) for name in [table.NAME, *flat_headers(columns, rows)]])
+    writer.writerows([cell(row.name), *(value if type(value) in PLAIN else cell(value) for value in flat(columns, row))] for row in rows)
     text = buffer.getvalue()
     return text.encode() if text.isascii() else text.encode('utf-8-sig', 'backslashreplace')
 
@@ -144,8 +144,8 @@ def is_grouped(rows):
     return bool(rows) and hasattr(rows[0], 'counted')
 
 
-def _cell(value):
-    """A CSV cell. Text that a spreadsheet might take for a formula gets a ' before it; a number in a string is let through as one."""
+def cell(value):
+    """The text of a spreadsheet's cell. Text that a spreadsheet might take for a formula gets a ' before it; a number in a string is let through as one."""
     text = table.text(value).replace('\r\n', '\n').replace('\r', '\n')   # Python quotes no lone \r, and a spreadsheet begins a new row there
     if text.startswith(FORMULA) and not _is_number(text):
         text = "'" + text

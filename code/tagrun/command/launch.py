@@ -9,6 +9,10 @@ result commit is made (of a failed or stopped run too). It trains nothing itself
 With --on the runs go to an engine instead: a file extra/on_<name>.py with add_options(parser), check(repository, options), which refuses
 what cannot work before a tag is spent, and submit(repository, folders, options), the exit code. What it starts, wherever that is, is
 `tagrun continue <tag>/<id>`: of a run without a checkpoint that is its beginning, and of one that was killed the rest.
+
+When a run is about to train, each file extra/before_<name>.py is told: before(repository, folder, info), with the Repository, the run's
+folder and the content of its run.json; when it has ended, however it did, after(…) of each extra/after_<name>.py. It comes back at once
+(what takes longer it leaves to a process of its own), and what it raises is one line of talk: the run and its exit code are what they were.
 """
 import contextlib
 import importlib
@@ -19,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-from tagrun.command import board, prepare, snapshot, verdict
+from tagrun.command import board, prepare, result, snapshot, verdict
 from tagrun.command.git import Failed
 from tagrun.command.say import Refusal, duration, quote, say
 from tagrun.store import jsonfile, layout, lock, run_json, statistic
@@ -28,28 +32,33 @@ FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 RESUMABLE = 75          # EX_TEMPFAIL: stopped by a signal
 CTRL_C = 130
 LOOK_S = 0.5            # between two looks at a rerun's trace
-LOG_TAIL = 1 << 20      # bytes of a long log that go into git
+FOLLOW_S = 2            # in which the processes of a training follow the one that was killed
 OWN = ('code', 'checkpoint', 'tensorboard', 'log', 'lock', 'trace.csv')
 EXTRA = Path(__file__).resolve().parents[1] / 'extra'
-KEPT = ('statistic.json', 'history.csv', 'environment.json', 'run.json')
 
 
 def add_options(options):
     """-d, and where there are engines --on and what they add."""
     options.add_argument('-d', '--detach', action='store_true', help='train in the background')
-    engines = sorted(path.stem.removeprefix('on_') for path in EXTRA.glob('on_*.py'))
-    options.add_argument('--on', metavar='ENGINE', choices=engines, help=f'train it elsewhere: {", ".join(engines)}')
-    for name in engines:
-        _engine(name).add_options(options)
+    options.add_argument('--nproc', metavar='COUNT', type=int, help='train in so many processes; else one, or one for each GPU of CUDA_VISIBLE_DEVICES')
+    options.add_argument('--on', metavar='ENGINE', choices=engines(), help=f'train it elsewhere: {", ".join(engines())}')
+    for name in engines():
+        engine(name).add_options(options)
 
 
 def check(repository, options):
     """Raises Refusal where the chosen engine cannot work."""
+    if options.nproc is not None and not 0 < options.nproc <= run_json.MOST:
+        raise Refusal(f'--nproc takes a number from 1 to {run_json.MOST}, not {options.nproc}', code=2)
     if options.on:
-        _engine(options.on).check(repository, options)
+        engine(options.on).check(repository, options)
 
 
-def _engine(name):
+def engines():
+    return sorted(path.stem.removeprefix('on_') for path in EXTRA.glob('on_*.py'))
+
+
+def engine(name):
     return importlib.import_module(f'tagrun.extra.on_{name}')
 
 
@@ -59,7 +68,11 @@ def train(repository, folder, main=None):
     info = run_json.read(folder)
     board.add(repository, folder)
     watch = verdict.Watch(repository.root, folder, info) if info.get('exact') else None
+    _tell('before', repository, folder, info)
     code = _wait(_start(repository, folder, main or folder / 'code' / 'main.py'), watch)
+    end = time.monotonic() + FOLLOW_S
+    while code < 0 and lock.owner(folder) is not None and time.monotonic() < end:
+        time.sleep(LOOK_S / 10)
     if lock.owner(folder) is not None:      # somebody else trains it: our child was refused, and said so
         return 1
     code = _settle(folder, info, code)
@@ -68,6 +81,7 @@ def train(repository, folder, main=None):
         code = watch.end() or code
     _summary(repository.root, folder, info)
     record_result(repository, folder, info)
+    _tell('after', repository, folder, info)
     return code
 
 
@@ -80,10 +94,11 @@ def _refuse_links(folder):
 
 def begin(repository, folder, options, count=1):
     """Train the prepared run in `folder`, and count - 1 more of its commit, as the options say: here, in the background, on an engine; the exit code."""
+    tell_processes(folder, options)
     if options.on:
         info = run_json.read(folder)
-        others = [prepare.another_seed(repository, info['tag'], info['commit']) for _ in range(1, count)]
-        return _engine(options.on).submit(repository, [folder, *others], options)
+        others = [_another_seed(repository, info) for _ in range(1, count)]
+        return engine(options.on).submit(repository, [folder, *others], options)
     board.start(repository)
     if options.detach:
         say(f'{folder.parent.name}/{folder.name} trains in the background:  tail -f {quote(folder / "log")}')
@@ -102,8 +117,31 @@ def train_seeds(repository, folder, count):
         if codes[-1] in (RESUMABLE, CTRL_C):
             say(f'tagrun: {done} of {count} runs were begun; when {run_json.name(info)} is done, `rerun {info["tag"]} --seeds {count - done}` adds the others')
             break
-        codes.append(train(repository, prepare.another_seed(repository, info['tag'], info['commit'])))
+        codes.append(train(repository, _another_seed(repository, info)))
     return next((code for code in codes if code), 0)
+
+
+def tell_processes(folder, options):
+    """Say in run.json in how many processes the run is to train, where --nproc was given. Raises Refusal where its code can have one only."""
+    if not options.nproc:
+        return
+    info = run_json.read(folder)
+    code = folder / 'code' if info['commit'] else Path(info['root']) / 'code'
+    if options.nproc > 1 and not (code / 'tagrun' / 'training' / 'distributed.py').is_file():
+        raise Refusal(f'{run_json.name(info)}: its code is older than --nproc, and trains in one process: leave it out')
+    run_json.write(folder, {**info, 'nproc': options.nproc})
+
+
+def processes(folder):
+    """In how many processes a run was told to train, or did; None where nothing is known."""
+    try:
+        return run_json.read(folder).get('nproc') or jsonfile.read(folder / 'environment.json').get('world_size')
+    except (OSError, ValueError):
+        return None
+
+
+def _another_seed(repository, info):
+    return prepare.another_seed(repository, info['tag'], info['commit'], **({'nproc': info['nproc']} if 'nproc' in info else {}))
 
 
 def in_background():
@@ -212,32 +250,23 @@ def _next(info, state):
     if state == statistic.FAILED:
         return [(f'git tag -d {tag} && run {tag}', 'the same name again, once the code is mended'),
                 (f'continue {name}', 'if the cause was outside the code')]
-    return [(f'continue {name}', 'goes on exactly where it stood')]
+    return [(f'continue {name}', 'goes on all the same' if state == statistic.PRUNED else 'goes on exactly where it stood')]
+
+
+def _tell(when, repository, folder, info):
+    """Call before(…) or after(…) of every extra/<when>_<name>.py; one that fails stops neither the others nor us."""
+    for path in sorted(EXTRA.glob(f'{when}_*.py')):
+        try:
+            getattr(importlib.import_module(f'tagrun.extra.{path.stem}'), when)(repository, folder, info)
+        except Exception as error:
+            say(f'tagrun: extra/{path.name}: {type(error).__name__}: {error}'.partition('\n')[0])
 
 
 def record_result(repository, folder, info):
     """Set refs/tagrun/result/<tag>/<id> to a commit of the run's readable files, child of its code's commit."""
     if not info['commit']:
         return
-    files = {name: (folder / name).read_bytes() for name in KEPT if (folder / name).is_file()}
-    if (folder / 'log').is_file():
-        files['log'] = _tail(folder / 'log')
-    for wait_s in (0.1, 0.5, 2, None):
-        try:
-            commit = repository.commit_tree(repository.make_tree(files), info['commit'], f'result of {run_json.name(info)}\n')
-            repository.set_ref(f'refs/tagrun/result/{info["tag"]}/{info["id"]}', commit)
-            return
-        except Failed as error:     # another git is at it, for a moment
-            if wait_s is None:
-                say(f'tagrun: git did not take the result ({error}); the files are all in {quote(folder)}')
-            else:
-                time.sleep(wait_s)
-
-
-def _tail(path):
-    """A file's content; of a long one the end, from a whole line on."""
-    with open(path, 'rb') as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LOG_TAIL))
-        content = file.read()
-    return content if size <= LOG_TAIL else b'(the beginning is left out)\n' + content.partition(b'\n')[2]
+    try:
+        result.record(repository, folder, info)
+    except (Failed, OSError, ValueError) as error:
+        say(f'tagrun: git did not take the result ({error}); the files are all in {quote(folder)}')

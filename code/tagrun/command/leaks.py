@@ -18,6 +18,7 @@ NAMES = ('.env', '.env.*', '*.pem', '*.key', '*.p12', '*.pfx', '*.jks', '*.keyst
 NO_SECRETS = ('.example', '.sample', '.template', '.pub', '.py')
 TOKENS = re.compile(rb'-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_[A-Za-z0-9_]{60}|\bglpat-[\w-]{20}|'
                     rb'\bhf_[A-Za-z]{34}\b|\bsk-[A-Za-z0-9_-]{40}|\bxox[baprs]-[0-9A-Za-z-]{20}|\bAIza[\w-]{35}|\bnpm_[A-Za-z0-9]{36}|\bpypi-[\w-]{50}')
+LOGIN = re.compile(rb'([a-z][a-z0-9+.-]{1,20}://)[^/\s"\'@]{1,200}@')
 CURE = 'name it in .gitignore, or commit it yourself'
 
 
@@ -34,6 +35,11 @@ def check(top, changes):
             raise Refusal(f'{change.path} has {size / 1e6:,.0f} MB, and git would keep it for ever: {CURE}')
         if size <= LARGEST and (line := _line_with_a_token(path)):
             raise Refusal(f'{change.path}, line {line}, holds what looks like a secret key or token, and a record is for ever: take it out; or commit it yourself')
+
+
+def hidden(content):
+    """Bytes in which what looks like a token, or the login of a URL, is blotted out."""
+    return LOGIN.sub(rb'\1(hidden)@', TOKENS.sub(b'(hidden)', content))
 
 
 def _is_a_secrets_name(name):

@@ -4,6 +4,7 @@
     changed(source, {'lr': '0.1'})           # the source with `lr = 0.1`; comments and all else stay
 """
 import ast
+import functools
 import json
 
 from tagrun.command.say import Refusal, did_you_mean
@@ -18,15 +19,20 @@ def read(source):
 def changed(source, values):
     """The source with new values, {name: text as typed on the command line}. Raises Refusal for an unknown name or another type."""
     nodes, lines = _values(source), source.encode().splitlines(keepends=True)
-    for name in values:
-        if name not in nodes:
-            raise Refusal(f'config.py has no argument {name!r}.{did_you_mean(name, nodes)}')
+    values = {name: written(source, name, text) for name, text in values.items()}
     for name, node in sorted(nodes.items(), key=lambda pair: (-pair[1].lineno, -pair[1].col_offset)):
         if name in values:
-            new = repr(parse(name, values[name], node))
             first, last = node.lineno - 1, node.end_lineno - 1  # columns count bytes
-            lines[first:last + 1] = [lines[first][:node.col_offset] + new.encode() + lines[last][node.end_col_offset:]]
+            lines[first:last + 1] = [lines[first][:node.col_offset] + values[name].encode() + lines[last][node.end_col_offset:]]
     return b''.join(lines).decode()
+
+
+def written(source, name, text):
+    """What stands for a value in config.py, of the text as typed. Raises Refusal for an unknown name or another type."""
+    nodes = _values(source)
+    if name not in nodes:
+        raise Refusal(f'config.py has no argument {name!r}.{did_you_mean(name, nodes)}')
+    return repr(parse(name, text, nodes[name]))
 
 
 def parse(name, text, node):
@@ -75,6 +81,7 @@ def _is_plain(value):
         return False
 
 
+@functools.lru_cache(maxsize=8)     # a sweep asks for each of its values
 def _values(source):
     """{name: node of its value} of the module's own assignments of one name."""
     try:

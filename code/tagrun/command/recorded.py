@@ -8,6 +8,7 @@ from tagrun.command.say import Refusal, quote, say
 from tagrun.store import run_json
 
 FURTHER = 'with another seed'   # how the subject of a rerun's side commit ends
+TRIAL = 'with other values'     # … and that of a sweep's trial
 DEEPEST = 100                   # reruns of reruns that are followed to the tag's commit
 
 
@@ -29,6 +30,8 @@ def read(folder):
     except (OSError, ValueError) as error:
         why = getattr(error, 'strerror', None) or error
         raise Refusal(f'{quote(folder / run_json.NAME)} cannot be read ({why}), so its code is not known: `rerun {folder.parent.name}` runs the tag\'s') from None
+    if info.get('imported'):
+        raise Refusal(f'{run_json.name(info)} was imported: what code made it nobody recorded, so it cannot go on or be made again')
     if not info['commit']:
         raise Refusal('a scratch run has no recorded code to go on with: `run <tag>` records it')
     return info
@@ -43,13 +46,13 @@ def _tell_of_the_tag(repository, tag, name, commit):
 
 
 def _leads_to(repository, commit, named):
-    """Whether a run's commit is the tag's, or that one with another seed. True where git lacks it: then it is refused with the cure later."""
+    """Whether a run's commit is the tag's, or that one with another seed or other values. True where git lacks it: then it is refused with the cure later."""
     if not repository.resolve(commit):
         return True
     rows = repository.git('rev-list', '--first-parent', f'--max-count={DEEPEST}', '--format=%H %s', '--end-of-options', commit).splitlines()
     for row in rows[1::2]:      # each after its line `commit <id>`
         if row.startswith(named):
             return True
-        if not row.endswith(FURTHER):
+        if not row.endswith((FURTHER, TRIAL)):
             return False
     return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from tagrun.command import choose, launch, prepare, recorded, setup
 from tagrun.command.git import Repository
 from tagrun.command.say import Refusal, did_you_mean, parser, say
-from tagrun.store import layout, names, run_json, trace
+from tagrun.store import history, layout, names, run_json, trace
 
 EXAMPLES = ("rerun first              the tag's code with a fresh seed",
             'rerun first/2            the code of its run 2, with a fresh seed',
@@ -30,6 +30,8 @@ def main(argv):
     repository = Repository.at(ROOT)
     launch.check(repository, found)
     tag, commit, original = _original(repository, found.run)
+    if original is not None:
+        found.nproc = found.nproc or launch.processes(layout.run_folder(ROOT, tag, original))
     if found.fixed:
         folder = _exact(repository, tag, commit, original)
     else:
@@ -64,6 +66,7 @@ def _of_tag(repository, tag):
     """(commit, id of the first run of it) of a tag that has runs here. Raises Refusal where git does not know the tag."""
     commit = repository.resolve(f'refs/tags/{tag}')
     if not commit:
+        recorded.read(layout.run_folder(ROOT, tag, layout.numbers(ROOT, tag)[-1]))      # of an imported run it says why not
         raise Refusal(f'git has no tag {tag!r}: `rerun {tag}/{layout.numbers(ROOT, tag)[-1]}` takes a run\'s own code.'
                       f'{did_you_mean(tag, [row[0] for row in repository.refs("refs/tags", ("refname:strip=2",))])}')
     first = _run_of(tag, commit)
@@ -86,10 +89,10 @@ def _run_of(tag, commit):
 def _exact(repository, tag, commit, original):
     """A new run of the same commit, to be compared with the original's files if they are here."""
     seed = prepare.read_seed(repository.file(commit, 'code/seed'))
-    there = original is not None and (layout.run_folder(ROOT, tag, original) / trace.NAME).exists()
+    there = original is not None and any((layout.run_folder(ROOT, tag, original) / name).exists() for name in (trace.NAME, trace.EPOCHS, history.NAME))
     more = {'rerun_of': f'{tag}/{original}', 'exact': True} if there else {}
     folder = prepare.new_run(repository, tag, commit, seed, **more)
     say(f'{tag}/{folder.name}: {"again " + more["rerun_of"] if there else "the tag"}, with its seed {seed}')
     if not there:
-        say(f'tagrun: there is no trace of a run of {tag} here to compare with; it is run all the same')
+        say(f'tagrun: there is no trace or history of a run of {tag} here to compare with; it is run all the same')
     return folder

@@ -5,17 +5,16 @@ Exit codes: 0 finished, 1 refused or failed, 2 usage, 75 stopped by a signal and
 """
 from pathlib import Path
 
-from tagrun.command import launch, leaks, literals, prepare, setup
+from tagrun.command import launch, plan, prepare, setup
 from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, parser, plural, printable, quote, say
-from tagrun.store import layout, names, run_json
+from tagrun.command.say import parser, say
+from tagrun.store import layout, run_json
 
 EXAMPLES = ("run first                            a fresh seed, drawn and recorded",
             "run -f -m 'the baseline' base        the seed in code/seed; why, for the tag's message",
             "run wide --set hidden=400            another value than in config.py, in the record alone",
             "run five --seeds 5                   five runs, five/0 to five/4",
             "run --fast                           a few batches of each phase: does it work at all?")
-SHOWN = 20              # files or arguments named before '…'
 FAST_BATCHES = 3
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -24,26 +23,16 @@ def main(argv):
     options = _options(argv)
     setup.require()
     repository = Repository.at(ROOT)
-    if options.fast:
-        return _fast(repository)
     launch.check(repository, options)
-    _check_name(repository, options.tag)
-    if repository.under_way():
-        raise Refusal(f'{repository.under_way()} is under way: finish or abort it first, a run would record its half-merged files')
-    plan = _plan(repository, options)
+    if options.fast:
+        return _fast(repository, options)
+    plan.check_name(repository, options.tag)
+    planned = plan.of(repository, options)
     if options.dry_run:
-        _tell(repository, options, plan)
+        plan.tell(options, planned)
         say('nothing was done: --dry-run')
         return 0
-    return _record_and_train(repository, options, plan)
-
-
-class Plan:
-    """What a run would record: HEAD, the uncommitted changes, the new contents of config.py and code/seed."""
-
-    def __init__(self, head, changes, config, config_before, seed):
-        self.head, self.changes, self.config, self.seed = head, changes, config, seed
-        self.arguments = literals.differences(config_before, config) if config != config_before else []
+    return _record_and_train(repository, options, planned)
 
 
 def _options(argv):
@@ -71,105 +60,20 @@ def _options(argv):
     return found
 
 
-def _check_name(repository, tag):
-    reason = names.check_tag(tag)
-    if reason:
-        raise Refusal(f'{tag!r} cannot be a tag: {reason}')
-    tags = {row[0] for row in repository.refs('refs/tags', ('refname:strip=2',))}
-    if tag in tags:
-        raise Refusal(prepare.tag_exists(tag))
-    alike = next((other for other in sorted(tags) if other.casefold() == tag.casefold()), None)
-    if alike:
-        raise Refusal(f'there is a tag {alike!r}, and macOS and Windows would take {tag!r} for the same: take another name')
-    if [f'refs/heads/{tag}'] in repository.refs(f'refs/heads/{tag}'):
-        raise Refusal(f'{tag!r} is a branch: git could not tell the two apart, take another name')
-
-
-def _plan(repository, options):
-    head, changes = repository.resolve('HEAD'), repository.changes()
-    if changes and (options.clean or repository.flag('requireClean')):
-        raise Refusal(f'{plural(len(changes), "uncommitted change")} ({_some([change.path for change in changes])}): commit first, or leave out --clean')
-    _check_changes(changes)
-    leaks.check(repository.top, changes)
-    config = _decoded(_read(repository, 'code/config.py'))
-    before = config
-    if head and any(change.path == f'{repository.prefix}code/config.py' for change in changes):
-        before = _decoded(repository.file(head, 'code/config.py') or b'')
-    seed = prepare.read_seed(_read(repository, 'code/seed')) if options.fixed else None
-    return Plan(head, changes, literals.changed(config, options.set), before, seed)
-
-
-def _check_changes(changes):
-    """Raises Refusal for what a record cannot hold as it is."""
-    for change in changes:
-        if change.what == 'unmerged':
-            raise Refusal(f'{change.path} is unmerged, a run would record its conflict: resolve it, then git add {quote(change.path)}')
-        if change.what == 'submodule':
-            raise Refusal(f'the submodule {change.path} has uncommitted changes, which no record can hold: commit them there')
-
-
-def _record_and_train(repository, options, plan):
+def _record_and_train(repository, options, planned):
     """Make the tag with its first run, then train that and the others, one after the other."""
-    seed = prepare.fresh_seed() if plan.seed is None else plan.seed
-    message = _message(options, plan, seed)
-    commit = _side_commit(repository, options, plan, seed, message)
+    seed = prepare.fresh_seed() if planned.seed is None else planned.seed
+    message = plan.message(options, planned, seed)
+    commit = plan.side_commit(repository, options, planned, seed, message)
     folder = prepare.new_run(repository, options.tag, commit, seed, tag_message=message)
-    _tell(repository, options, plan, seed)
+    plan.tell(options, planned, seed)
     return launch.begin(repository, folder, options, options.seeds)
 
 
-def _side_commit(repository, options, plan, seed, message):
-    """The commit to run: HEAD itself where nothing differs from it."""
-    replaced = {'code/seed': f'{seed}\n'.encode()} if not options.fixed else {}
-    if options.set:
-        replaced['code/config.py'] = plan.config.encode()
-    if plan.head and not plan.changes and not replaced:
-        return plan.head
-    tree = repository.write_tree(plan.head, replaced, everything=bool(plan.changes) or not plan.head)
-    return repository.commit_tree(tree, plan.head, f'tagrun: {message}')
-
-
-def _message(options, plan, seed):
-    """The tag's message: why, seed, arguments that differ from HEAD, what was uncommitted."""
-    lines = [options.message or f'run {options.tag}', '', f'seed {seed}', *plan.arguments]
-    lines += [printable(f'uncommitted: {change.what} {change.path}').replace('\n', '\\n') for change in plan.changes]
-    return '\n'.join(lines) + '\n'
-
-
-def _tell(repository, options, plan, seed=None):
-    """What is recorded, as it goes into the tag."""
-    where = f'on {plan.head[:10]}' if plan.head else 'as the first commit'
-    say(f'{options.tag}: recorded {where}, seed {seed if seed is not None else plan.seed if plan.seed is not None else "drawn afresh"}')
-    for line in plan.arguments[:SHOWN]:
-        say(f'  {line}')
-    for change in plan.changes[:SHOWN]:
-        say(f'  uncommitted, recorded too: {change.what} {change.path}')
-    if len(plan.changes) > SHOWN:
-        say(f'  … and {len(plan.changes) - SHOWN} more uncommitted files')
-
-
-def _fast(repository):
+def _fast(repository, options):
     """A scratch run of the files as they stand, three batches of each phase, two epochs."""
     number, folder = layout.claim(repository.root, layout.SCRATCH)
-    seed = prepare.read_seed(_read(repository, 'code/seed'))
+    seed = prepare.read_seed(plan.read(repository, 'code/seed'))
     run_json.write(folder, run_json.build(repository.root, layout.SCRATCH, number, None, seed, fast=FAST_BATCHES))
+    launch.tell_processes(folder, options)
     return launch.train(repository, folder, main=repository.root / 'code' / 'main.py')
-
-
-def _read(repository, path):
-    try:
-        return (repository.root / path).read_bytes()
-    except OSError as error:
-        raise Refusal(f'{path}: {error.strerror}') from None
-
-
-def _decoded(source):
-    """A config.py as text. Raises Refusal where it is none."""
-    try:
-        return source.decode()
-    except UnicodeDecodeError as error:
-        raise Refusal(f'code/config.py is no UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8') from None
-
-
-def _some(paths):
-    return ', '.join(paths[:3]) + (', …' if len(paths) > 3 else '')

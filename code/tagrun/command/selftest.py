@@ -196,8 +196,7 @@ def _why(check, told):
     if 'first_difference' not in check:
         return []
     found = check['first_difference']
-    where = f' at {"the end" if found["step"] == "end" else "step " + found["step"]} of epoch {found["epoch"]}' if 'epoch' in found else ''
-    lines = [f'first    {verdict.WORDS.get(found["stream"], found["stream"])}{where}: {found["here"]}, untouched {found["there"]}']
+    lines = [f'first    {verdict.WORDS.get(found["stream"], found["stream"])}{verdict.place(found)}: {found["here"]}, untouched {found["there"]}']
     if 'cause' not in check:
         return [*lines, 'cause    it may be that of the rerun: mend that first, then `selftest` again']
     if check['cause'] in told:

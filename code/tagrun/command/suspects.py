@@ -56,7 +56,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node):
         methods, kept = {getattr(item, 'name', '') for item in node.body}, self._kind
-        self._kind = 'dataset' if methods & {'__getitem__', '__getitems__', '__iter__'} else 'object'
+        self._kind = 'dataset' if methods & {'__getitem__', 'get_batch', '__getitems__', '__iter__'} else 'object'
         self.generic_visit(node)
         self._kind = kept
 

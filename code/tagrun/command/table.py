@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tagrun.command import formats, sets, where
 from tagrun.command.say import Refusal, parser, plural, quote, say
-from tagrun.store import atomic, layout, statistic, table, title
+from tagrun.store import atomic, experlist, layout, statistic, table, title
 from tagrun.store.table import Column
 
 EXAMPLES = ("table                                   all of record.txt, else of finished.txt",
@@ -29,8 +29,13 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def main(argv):
     options = _options(argv)
-    name = sets.name(ROOT, options.set)
-    runs = sets.load(ROOT, name)
+    return _deliver(*selected(options), options)
+
+
+def selected(options, more=()):
+    """(the set's name, columns, rows) that the options of `add_choice` ask for. more: (tag, id) of runs besides those of the set."""
+    name = sets.name(ROOT, options.set) if options.set or not more else experlist.default(ROOT) or 'finished'
+    runs = _with(sets.load(ROOT, name) if not more or layout.list_file(ROOT, name).is_file() else [], more)
     columns = _columns(name, runs, options)
     if options.where:
         holds = where.condition(options.where, runs)
@@ -43,11 +48,16 @@ def main(argv):
     for run in runs:
         if run.name.startswith(f'{layout.SCRATCH}/'):
             say(f'{run.name} is a run by hand: no commit tells its code')
-    return _deliver(name, columns, _ordered(rows, runs, options), options)
+    return name, columns, _ordered(rows, runs, options)
 
 
-def _options(argv):
-    options = parser('table', __doc__, EXAMPLES)
+def _with(runs, more):
+    there = {run.name for run in runs}
+    return [*runs, *table.load(ROOT, [name for name in more if f'{name[0]}/{name[1]}' not in there])[0]]
+
+
+def add_choice(options):
+    """The set, and what chooses its rows and columns."""
     options.add_argument('set', nargs='?', help='record (if it is there), finished, or any other list of runs')
     options.add_argument('--sort-by', metavar='COL', help='a column, or the end of its name; the best first where it is a metric')
     options.add_argument('--sort-order', choices=('asc', 'desc'), help='rising or falling, instead')
@@ -57,15 +67,27 @@ def _options(argv):
     options.add_argument('--keep', metavar='REGEX', help='have these columns, whatever else leaves them out; seed, commit, seconds, … too')
     options.add_argument('--drop', metavar='REGEX', help='leave these columns out')
     options.add_argument('--only-changed', action='store_true', help='leave out columns that are the same in all rows')
+
+
+def checked(options, found):
+    """What the parser found, its patterns compiled. Ends with 2, or raises Refusal, for what makes no sense."""
+    found.keep, found.drop = _pattern(found.keep), _pattern(found.drop)
+    if found.top is not None and found.top < 1:
+        options.error('--top takes 1 or more')
+    return found
+
+
+def _options(argv):
+    options = parser('table', __doc__, EXAMPLES)
+    add_choice(options)
     options.add_argument('--precision', metavar='N', type=int, default=formats.PRECISION,
                          help='decimals of a metric (%(default)s); CSV and JSON have all')
     options.add_argument('--format', choices=FORMATS, help='print it so, instead')
     options.add_argument('--json', dest='format', action='store_const', const='json', help='the same as --format json')
     options.add_argument('-o', '--output', metavar='FILE', help='write it there, - for stdout; the format goes by the ending')
-    found = options.parse_args(argv)
-    found.keep, found.drop = _pattern(found.keep), _pattern(found.drop)
-    if found.top is not None and found.top < 1 or not 0 <= found.precision <= 17:
-        options.error('--top takes 1 or more, --precision 0 to 17')
+    found = checked(options, options.parse_args(argv))
+    if not 0 <= found.precision <= 17:
+        options.error('--precision takes 0 to 17')
     if found.output and not found.format:
         found.format = next((name for name, ending in FORMATS.items() if found.output.endswith(ending)), 'csv')
     return found

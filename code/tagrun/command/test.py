@@ -17,7 +17,8 @@ OWN_PROCESSES = ('-n', '--numprocesses', '--dist', '-p', '-s', '--capture=no', '
 
 
 def main(argv):
-    setup.bring([setup.REQUIREMENTS, setup.FOR_TESTS])
+    extras = [] if setup.is_yours() else sorted(setup.CODE.glob('requirements-*.txt'))     # without its packages an extra's tests are skipped
+    setup.bring([setup.REQUIREMENTS, *(extras or [setup.FOR_TESTS])])
     words = [_absolute(word) for word in argv]
     if not any(word.startswith(OWN_PROCESSES) for word in words):
         words = ['-n', '2', *words]

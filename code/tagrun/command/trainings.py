@@ -18,7 +18,9 @@ from pathlib import Path
 
 from tagrun.command import snapshot
 from tagrun.command.say import Refusal
-from tagrun.store import checkpoints, layout, run_json, statistic
+from tagrun.store import checkpoints, layout, lock, run_json, statistic
+
+PREFIX = '.selftest-'
 
 
 class Failed(Exception):
@@ -34,10 +36,12 @@ class Trainings:
 
     def __enter__(self):
         layout.result(self._root).mkdir(exist_ok=True)
-        self.place = Path(tempfile.mkdtemp(prefix='.selftest-', dir=layout.result(self._root)))
+        self.place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=layout.result(self._root)))
+        self._lock = lock.Lock(self.place)      # `doctor` tells by it what is in use
         return self
 
     def __exit__(self, *_):
+        self._lock.release()
         if not self.keep:
             shutil.rmtree(self.place, ignore_errors=True)
 

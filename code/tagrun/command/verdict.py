@@ -2,11 +2,12 @@
 
     watch = Watch(root, folder, info); watch.look() now and then; code = watch.end()
 
-It compares trace.csv as both write it, then history.csv (times left out) and the digest of the last weights. What differs in the
-surroundings comes from both environment.json.
+It compares trace.csv as it grows, and at the end all that difference.py compares. What differs in the surroundings comes from both
+environment.json.
 """
-from tagrun.command.say import say
-from tagrun.store import history, jsonfile, layout, run_json, statistic, trace
+from tagrun.command import difference
+from tagrun.command.say import plural, say
+from tagrun.store import jsonfile, layout, run_json, statistic, trace
 
 DIFFERS = 3
 WORDS = {'order': 'the order of the samples', 'batch': 'the content of the batch', 'loss': 'the loss', 'weights': 'the weights',
@@ -25,7 +26,7 @@ class Watch:
 
     def look(self):
         """Compare what is new, and say so at the first difference."""
-        if self._difference:
+        if self._difference or not self._there:
             return
         new, self._offset = trace.lines(self._folder, self._offset)
         self._difference = trace.first_difference(new, self._there[self._place:])
@@ -40,31 +41,26 @@ class Watch:
         self.look()
         if not self._is_finished():
             return DIFFERS if self._difference else 0
-        why = self._difference or self._other_difference()
+        why = self._difference or difference.between(self._folder, self._other)
         if why and not self._difference:
             say(f'tagrun: not the same as {self._name}: {_sentence(why)}')
         elif not why:
-            say(f'\nthe same as {self._name}, bit for bit: {self._place:,} lines of trace.csv, every epoch\'s metrics, the last weights')
+            say(f'\nthe same as {self._name}, bit for bit: {self._traced()}every epoch\'s metrics, the last weights')
         run_json.write(self._folder, {**self._info, 'verdict': {'same': not why, **({'first_difference': why} if why else {})}})
         return DIFFERS if why else 0
+
+    def _traced(self):
+        """What of the traces was compared, for the verdict."""
+        if self._there:
+            return f'{self._place:,} lines of trace.csv, '
+        epochs = len(trace.epochs(self._other))
+        return f'the trace of {plural(epochs, "epoch")}, ' if epochs else ''
 
     def _is_finished(self):
         try:
             return statistic.state(self._folder) == statistic.FINISHED
         except (OSError, ValueError):
             return False
-
-    def _other_difference(self):
-        """What differs where the traces, as far as both go, do not."""
-        if self._place != len(self._there):
-            return {'stream': 'length', 'here': self._place, 'there': len(self._there)}
-        here, there = (_timeless(folder) for folder in (self._folder, self._other))
-        for epoch, (row, other) in enumerate(zip(here, there), 1):
-            for name in row:
-                if row[name] != other.get(name):
-                    return {'epoch': epoch, 'step': 'end', 'stream': name, 'here': row[name], 'there': other.get(name)}
-        digests = [_digest(folder) for folder in (self._folder, self._other)]
-        return None if digests[0] == digests[1] else {'stream': 'weights', 'here': digests[0], 'there': digests[1]}
 
 
 def surroundings(one, other):
@@ -84,21 +80,14 @@ def surroundings(one, other):
     return lines or ['nothing known of the surroundings differs: a non-deterministic operator, or randomness from outside the seed']
 
 
+def place(found):
+    """' at step 31 of epoch 2', ' at the end of epoch 2' or ' in epoch 2': where a difference is, as far as it says."""
+    if 'epoch' not in found:
+        return ''
+    step = found.get('step')
+    where = 'in' if not step else 'at the end of' if step == 'end' else f'at step {step} of'
+    return f' {where} epoch {found["epoch"]}'
+
+
 def _sentence(found):
-    what = WORDS.get(found['stream'], found['stream'])
-    where = f' at step {found["step"]} of epoch {found["epoch"]}' if 'epoch' in found else ''
-    return f'{what}{where} ({found["here"]} here, {found["there"]} there)'
-
-
-def _timeless(folder):
-    try:
-        return [{name: value for name, value in row.items() if name != 'seconds'} for row in history.read(folder)]
-    except (OSError, ValueError):
-        return []
-
-
-def _digest(folder):
-    try:
-        return statistic.read(folder)['digest'].get('weights')
-    except (OSError, ValueError):
-        return None
+    return f'{WORDS.get(found["stream"], found["stream"])}{place(found)} ({found["here"]} here, {found["there"]} there)'

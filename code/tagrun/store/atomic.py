@@ -2,7 +2,7 @@
 
     write(folder / 'statistic.json', text)
 
-Nothing else in Tagrun opens a file for writing that somebody reads, but for three that grow: log, trace.csv and the lists.
+Nothing else in Tagrun opens a file for writing that somebody reads, but for those that grow: log, trace.csv, TensorBoard's and the lists.
 """
 import errno
 import fcntl
@@ -16,11 +16,12 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def replacing(path, needed=0):
+def replacing(path, needed=0, durable=True):
     """A binary file to write; when the block ends well it is on disk and has replaced `path`, else nothing changed.
 
     It is made in the same folder (a rename does not cross file systems), with a name nobody can guess or has planted.
-    Raises OSError; where there is no room it says how much: `needed` is about how many bytes will come.
+    Raises OSError; where there is no room it says how much: `needed` is about how many bytes will come. Not `durable`: of what can be
+    made again, it is left to the system when it comes to disk.
     """
     path = Path(path)
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
@@ -28,18 +29,20 @@ def replacing(path, needed=0):
         with open(temporary, 'xb', opener=_as_we_make) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise (explained(error, path, needed) if isinstance(error, OSError) else error)
 
 
-def write(path, content):
+def write(path, content, durable=True):
     """Replace `path` by `content` (str or bytes)."""
-    with replacing(path) as file:
+    with replacing(path, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
@@ -49,6 +52,15 @@ def link(path, target):
     temporary = path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
     os.symlink(target, temporary)
     os.replace(temporary, path)
+
+
+def put(file, content):
+    """Write all of `content` (bytes) to a file opened with buffering=0: a disk that fills up takes a part of it, and then says so."""
+    try:
+        while content:
+            content = content[file.write(content):]
+    except OSError as error:
+        raise explained(error, file.name) from None
 
 
 def append_line(path, line):

@@ -4,10 +4,12 @@
 
 A file that SHA256SUMS does not list was not finished and is nothing. The list is in the order of writing: the last line is the newest.
 epoch_3.pth holds the state after the third epoch; epoch_4_train_250.pth the fourth one's, after 250 batches of its phase `train`.
+epoch_3.shards/ holds the weights that several processes divided among them; epoch_3.pth has the digests of its files.
 """
 import errno
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 from tagrun.store import atomic, reading
@@ -45,6 +47,19 @@ def forget_after(folder, name):
     names = list(sums)
     if names[-1] != name:
         write_sums(folder, {one: sums[one] for one in names[:names.index(name) + 1]})
+
+
+def shards(name):
+    """The folder that a checkpoint has beside it where its model was divided over several processes: 'epoch_3.shards'."""
+    return f'{Path(name).stem}.shards'
+
+
+def remove(path):
+    """A file, or a folder of shards; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def digest(path):

@@ -21,7 +21,11 @@ def dumps(value):
 
 def read(path):
     """The file's value, which is a dict. Raises OSError, or ValueError with a reason that names no path."""
-    content = reading.regular(path)
+    return parse(reading.regular(path))
+
+
+def parse(content):
+    """The dict that JSON's bytes hold. Raises ValueError with a reason."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

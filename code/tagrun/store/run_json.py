@@ -4,7 +4,12 @@
      "resume": null, "inputs": {}}
 
 Further keys, each only where it applies: "rerun_of": "t1/0" and "exact": true for a rerun with the recorded seed, "verdict" when
-that one has ended, "fast": 3 for a trial of three batches a phase, "continued_from": "t1/0" for a run that began with another's checkpoint.
+that one has ended, "fetched_from": "origin" for a run that came through git and has neither code/ nor checkpoints here, "fast": 3 for a
+trial of three batches a phase, "continued_from": "t1/0" for a run that began with another's checkpoint, "imported": {"kind": "MLflow",
+"id": "83e0…", "name": "lr 0.1", "x": "step"} for a run of another tool, which has no commit and no seed, "selftest": {"args":
+{"epochs": 6, "workers": 2}, "batches": 40, "save": 6, "kill": [1, 57]} for a training of `selftest`: values that stand in for config.py's,
+so many batches of each phase, a save after each sixth, a kill after one epoch and 57 steps in all (training/trial.py), "nproc": 2 for
+a run that was asked to train in two processes, "variant": "fast.patch" for a trial of `sweep --vary`.
 """
 import re
 from pathlib import Path
@@ -13,6 +18,7 @@ from tagrun.store import jsonfile, names
 
 NAME = 'run.json'
 CONTRACT = 1
+MOST = 1024             # processes of one training
 LONGEST = 80            # letters of a wrong value that are shown
 ENVIRONMENT = 'TAGRUN_RUN'  # the one variable that goes into training: the run's folder
 
@@ -32,12 +38,14 @@ def read(folder):
     folder = Path(folder)
     content = jsonfile.read(folder / NAME)
     for key, kind in (('contract', int), ('tag', str), ('id', int), ('seed', int)):
-        if type(content.get(key)) is not kind:
+        if type(content.get(key)) is not kind and not (key == 'seed' and content.get('imported')):
             raise ValueError(f'{key!r} is missing or wrong')
     if name(content) != f'{folder.parent.name}/{folder.name}':
         raise ValueError(f'it is that of {name(content)[:LONGEST]!r}')
     if not _is_commit(content.setdefault('commit', None)):
         raise ValueError("'commit' is no commit")
+    if type(content.get('nproc', 1)) is not int or not 0 < content.get('nproc', 1) <= MOST:
+        raise ValueError(f"'nproc' is no number of processes from 1 to {MOST}")
     if content.get('exact') and not names.split_run(str(content.get('rerun_of'))):
         raise ValueError("'rerun_of' is no run")
     return content

@@ -8,8 +8,9 @@
      "digest": {"weights": "sha256 of the last epoch's weights"},
      "time": {"started": "2026-11-21T09:00:00Z", "updated": "…", "seconds": 31.4}}    seconds of training, pauses left out
 
-`status` is running, finished, failed or interrupted; `message` says why it failed or who stopped it. A run that says
-running while nobody holds its lock was killed: `state` says that.
+`status` is running, finished, failed, interrupted or pruned; `message` says why it failed or who stopped it. A run that says
+running while nobody holds its lock was killed: `state` says that. One with `fetched_from` (a remote's name) ran elsewhere, and says
+what that told last.
 """
 import os
 from pathlib import Path
@@ -18,6 +19,7 @@ from tagrun.store import jsonfile, lock
 
 NAME = 'statistic.json'
 RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = 'running', 'finished', 'failed', 'interrupted', 'killed'
+PRUNED = 'pruned'    # stopped at an epoch's end by its sweep, as not worth more
 CREATED = 'created'  # recorded, and its training has written nothing yet
 
 
@@ -42,6 +44,6 @@ def state(folder, content=None):
             content = read(folder)
         except FileNotFoundError:
             return RUNNING if lock.owner(folder) is not None else CREATED
-    if content['status'] == RUNNING and lock.owner(folder) is None:
+    if content['status'] == RUNNING and 'fetched_from' not in content and lock.owner(folder) is None:
         return KILLED
     return content['status']

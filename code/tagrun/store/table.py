@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tagrun.store import layout, statistic
 
 GROUPS = ('hparam', 'metric', 'run')    # of a title file, and the order of the columns
-OF_RUN = ('tag', 'id', 'status', 'seed', 'commit', 'epoch', 'best_epoch', 'seconds', 'updated')     # what the group `run` has
+OF_RUN = ('tag', 'id', 'variant', 'status', 'seed', 'commit', 'epoch', 'best_epoch', 'seconds', 'updated')     # what the group `run` has
 NAME = 'expernameid'                    # the first column: <tag>/<id>
 MISSING = object()                      # a run has no such value; None is one
 NOT_FINITE = {'nan': math.nan, 'inf': math.inf, '-inf': -math.inf}   # as jsonfile writes them
@@ -123,7 +123,7 @@ def direction(runs, column):
 def _row(folder, tag, number, content):
     time, status = content['time'], statistic.state(folder, content)
     facts = {'tag': tag, 'id': number, 'status': text(status), 'seconds': time.get('seconds', MISSING), 'updated': time.get('updated', MISSING),
-             **{key: content[key] for key in ('seed', 'commit', 'epoch', 'best_epoch') if key in content}}
+             **{key: content[key] for key in ('variant', 'seed', 'commit', 'epoch', 'best_epoch') if key in content}}
     values = {'hparam': content['hparam'], 'metric': content['metric'], 'run': {key: facts[key] for key in OF_RUN if key in facts}}
     watch = content.get('watch')
     return Run(f'{tag}/{number}', values, watch if isinstance(watch, str) else None, content.get('mode'))

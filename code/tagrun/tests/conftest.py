@@ -3,12 +3,14 @@
     def test_…(project): project.tagrun('run', 't1', '--set', 'epochs=2')
 """
 import csv
+import functools
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +27,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: minutes long; runs with --slow')
+    config.pluginmanager.import_plugin('hostile')   # its fixtures
 
 
 def pytest_collection_modifyitems(config, items):
@@ -112,16 +115,47 @@ def project(tmp_path, data):
     return make_project(tmp_path / "a 'b; c", data)
 
 
+@pytest.fixture
+def stubbed(tmp_path):
+    """A project that trains nothing, for what does not ask how training goes: stub.py."""
+    import stub
+    return stub.make(tmp_path / "a 'b; c")
+
+
 def make_project(root, data, **settings):
     """A committed copy of the template at `root`, with SMALL and further settings in config.py."""
+    made = copied(_template(data), root)
+    if settings:
+        made.configure(**settings)
+        made.git('commit', '-qa', '--amend', '--no-edit')
+    return made
+
+
+def copied(project, root):
+    """A copy of a project at `root`; git finds its files unchanged there."""
+    shutil.copytree(project.root, root, symlinks=True, dirs_exist_ok=True)
+    made = Project(root)
+    made.git('update-index', '-q', '--refresh')
+    return made
+
+
+@functools.cache
+def _template(data):
+    """The project that others are copies of, beside the data."""
+    root = Path(tempfile.mkdtemp(prefix='template-', dir=data.parent))
     shutil.copytree(CODE, root / 'code', ignore=shutil.ignore_patterns('__pycache__', 'tests', 'bench'))
     shutil.copytree(data, root / '__data__')
     shutil.copy(CODE.parent / '.gitignore', root)
-    made = Project(root)
-    made.configure(**{**SMALL, **settings})
+    return committed(Project(root), **SMALL)
+
+
+def committed(made, **settings):
+    """Put a new project under git, with these settings in config.py."""
+    made.configure(**settings)
     made.git('init', '-q', '-b', 'main')
     made.git('config', 'user.name', 'A Tester')
     made.git('config', 'user.email', 'tester@example.org')
+    made.git('config', 'tagrun.curves', 'false')     # hundreds of runs; test_plot.py draws them
     made.commit('start')
     return made
 

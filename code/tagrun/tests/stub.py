@@ -4,9 +4,13 @@
 
 For tests of the command side, where training is not the point. config.py says how a run ends: finished, failed, killed, interrupted, slow.
 """
+import atexit
+import functools
 import shutil
+import tempfile
+from pathlib import Path
 
-from conftest import CODE, Project
+from conftest import CODE, Project, committed, copied
 
 CONFIG = '''"""The stub's arguments."""
 how = 'finished'        # finished, failed, killed, interrupted, or slow: until the file `go` lies in the project's folder
@@ -79,6 +83,14 @@ main()
 
 def make(root):
     """A committed stub project at `root`."""
+    return copied(_template(), root)
+
+
+@functools.cache
+def _template():
+    """The stub that others are copies of."""
+    root = Path(tempfile.mkdtemp(prefix='tagrun-stub-'))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     code = root / 'code'
     shutil.copytree(CODE / 'tagrun', code / 'tagrun', ignore=shutil.ignore_patterns('__pycache__', '.*_cache', 'tests', 'bench', 'training'))
     for name in ('requirements.txt', 'requirements-test.txt'):
@@ -87,9 +99,4 @@ def make(root):
     for name, text in {'config.py': CONFIG, 'main.py': MAIN, 'model.py': '"""The network: none."""\n', 'seed': '4242\n'}.items():
         (code / name).write_text(text)
     (root / '__data__').mkdir()
-    made = Project(root)
-    made.git('init', '-q', '-b', 'main')
-    made.git('config', 'user.name', 'A Tester')
-    made.git('config', 'user.email', 'tester@example.org')
-    made.commit('start')
-    return made
+    return committed(Project(root))

@@ -107,23 +107,31 @@ def failed(project, *told, name='t1/0', verb=('run', '-f', 't1')):
     return said
 
 
+def in_each_sample(project, workers, old, new):
+    """An edit of how the example gives a sample; without its get_batch, so that it is asked for each."""
+    project.configure(workers=workers)
+    project.edit('dataloader.py', '    get_batch = __getitem__', '    # get_batch = __getitem__')
+    project.edit('dataloader.py', old, new)
+
+
 @pytest.mark.parametrize('workers', [pytest.param('0', marks=SLOW), '2'])
 def test_a_sample_that_raises_is_named_by_its_index_and_line(project, workers):
-    project.configure(workers=workers)
-    project.edit('dataloader.py', '        x = self.x[index]\n', "        if index == 1234:\n            raise KeyError('no such label')\n        x = self.x[index]\n")
+    in_each_sample(project, workers, '        x = self.x[index]\n', "        if index == 1234:\n            raise KeyError('no such label')\n        x = self.x[index]\n")
     assert failed(project, "sample 1", "of the dataset: KeyError: 'no such label'", 'in code/dataloader.py, line ', "raise KeyError('no such label')")
 
 
-@pytest.mark.slow   # one time in some, the other worker prints a traceback of multiprocessing's own as it dies
-def test_a_data_worker_that_is_killed_is_told_as_that(project):
-    project.configure(workers='2')
-    project.edit('dataloader.py', '        x = self.x[index]\n', '        x = self.x[index] if index != 77 else __import__("os").kill(__import__("os").getpid(), 9)\n')
-    assert failed(project, 'a data worker was killed, often for lack of memory')
+@pytest.mark.parametrize('times', [1, pytest.param(20, marks=SLOW)])
+def test_a_data_worker_that_is_killed_is_told_as_that(project, times):
+    """And nothing of multiprocessing's own, which the other worker would print now and then as it dies."""
+    in_each_sample(project, '2', '        x = self.x[index]\n',
+                   '        x = self.x[index] if index != 77 else __import__("os").kill(__import__("os").getpid(), 9)\n')
+    for number in range(times):
+        assert failed(project, 'a data worker was killed, often for lack of memory', name=f't{number}/0', verb=('run', '-f', f't{number}'))
 
 
 def test_a_data_worker_that_hangs_is_waited_for_so_long(project):
-    project.configure(workers='1', worker_timeout='2')
-    project.edit('dataloader.py', '        x = self.x[index]\n', '        x = self.x[index] if index != 77 else __import__("time").sleep(1000)\n')
+    project.configure(worker_timeout='2')
+    in_each_sample(project, '1', '        x = self.x[index]\n', '        x = self.x[index] if index != 77 else __import__("time").sleep(1000)\n')
     assert failed(project, 'DataLoader timed out after 2 seconds', 'worker_timeout in config.py')
 
 

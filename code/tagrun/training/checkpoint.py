@@ -68,9 +68,9 @@ class Checkpoints:
 
     def _sweep(self, sums):
         """Remove what a kill left, half-written files and saves that are not listed, and mend the links. Without a list nothing is known."""
-        for path in [*self._place.glob('.*.tmp'), *self._place.glob('epoch_[0-9]*.pth')]:
-            if path.suffix == '.tmp' or sums and path.name not in sums:
-                path.unlink()
+        for path in [*self._place.glob('.*.tmp'), *self._place.glob('epoch_[0-9]*.pth'), *self._place.glob('epoch_[0-9]*.shards')]:
+            if path.suffix == '.tmp' or sums and f'{path.stem}.pth' not in sums:
+                store.remove(path)
         for link, name in ((store.LAST, next(reversed(sums), None)), (store.BEST, self._best)):
             if name:
                 atomic.link(self._place / link, name)
@@ -81,6 +81,8 @@ class Checkpoints:
         """Copy `content`, wait for the save before, write it as `name` in the background. Returns a future: the SHA-256 of the weights."""
         self._background.wait()
         self._kept = copied(content, self._kept)
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()    # the copies out of its memory are under way until here
         digest = self._background.submit(weights_digest, self._kept['state']['model'])
         self._background.submit(self._write, name, self._kept, digest, best)
         return digest
@@ -101,7 +103,8 @@ class Checkpoints:
             atomic.link(self._place / store.BEST, name)
         atomic.sync_folder(self._place)     # a link must not come to point to what goes now, should the power go with it
         for one in sums.keys() - keep:
-            (self._place / one).unlink(missing_ok=True)
+            store.remove(self._place / one)
+            store.remove(self._place / store.shards(one))
 
     def _every(self, name):
         whole = re.fullmatch(r'epoch_(\d+)\.pth', name)
@@ -113,7 +116,11 @@ def load(folder, name):
     path = Path(folder) / store.FOLDER / name
     if store.digest(path) != store.listed(folder)[name]:
         raise Damaged(f'{name} is damaged: its SHA-256 is not the one in {store.SUMS}')
-    return torch.load(path, map_location='cpu', weights_only=True)
+    content = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
+    for file, digest in content.get('state', {}).get('shards', {}).items():     # of a model that was divided over several processes: shards.py
+        if store.digest(path.with_name(store.shards(name)) / Path(file).name) != digest:
+            raise Damaged(f'{name} is damaged: the SHA-256 of {store.shards(name)}/{Path(file).name} is not the one in it')
+    return content
 
 
 def weights_digest(model_state):
@@ -127,10 +134,16 @@ def weights_digest(model_state):
 
 
 def copied(value, kept=None):
-    """`value` with its tensors copied to the CPU, into those of `kept`, an earlier copy of the like, where they fit."""
+    """`value` with its tensors copied to the CPU, into those of `kept`, an earlier copy of the like, where they fit.
+
+    Out of a GPU they go to pinned memory, at the bus's own speed; they are there after torch.cuda.synchronize().
+    """
     if torch.is_tensor(value):
-        fits = torch.is_tensor(kept) and kept.shape == value.shape and kept.dtype == value.dtype
-        return kept.copy_(value.detach()) if fits else value.detach().to('cpu', copy=True)
+        if torch.is_tensor(kept) and kept.shape == value.shape and kept.dtype == value.dtype:
+            return kept.copy_(value.detach(), non_blocking=value.is_cuda)
+        if value.is_cuda:
+            return torch.empty_like(value, device='cpu', requires_grad=False, pin_memory=True).copy_(value.detach(), non_blocking=True)
+        return value.detach().to('cpu', copy=True)
     if isinstance(value, dict):
         before = kept if isinstance(kept, dict) else {}
         copy = OrderedDict() if isinstance(value, OrderedDict) else {}

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from tagrun.store import jsonfile
-from tagrun.training import seeding
+from tagrun.training import distributed, seeding
 from tagrun.training.trace import batch_digest
 
 NAME = 'environment.json'
@@ -30,7 +30,7 @@ def collect(device, loaders):
         'cores': os.cpu_count(),
         'threads': torch.get_num_threads(),
         'device': device.type,
-        'world_size': 1,
+        'world_size': distributed.size(),
         'gpu': _gpus() if device.type == 'cuda' else [],
         'cuda': torch.version.cuda if device.type == 'cuda' else None,
         'cudnn': torch.backends.cudnn.version() if device.type == 'cuda' else None,

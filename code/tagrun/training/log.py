@@ -36,11 +36,13 @@ class _Tee:
 
 
 class Log:
-    def __init__(self, path):
+    def __init__(self, path, shown=True):
+        """shown: else nothing of stdout is kept, and of stderr only in the file: that of a further process of the same training."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._file = os.fdopen(descriptor, 'ab', buffering=0)   # nothing is held back that a later write would stumble on
         self._screens = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = (_Tee(screen, self.only_file, self._is_file(screen)) for screen in self._screens)
+        files = (self.only_file if shown else _nowhere, self.only_file)
+        sys.stdout, sys.stderr = (_Tee(screen, file, not shown or self._is_file(screen)) for screen, file in zip(self._screens, files))
 
     def _is_file(self, screen):
         """Whether the screen is the log already, as in a background run."""
@@ -57,3 +59,7 @@ class Log:
     def close(self):
         sys.stdout, sys.stderr = self._screens
         self._file.close()
+
+
+def _nowhere(_text):
+    pass

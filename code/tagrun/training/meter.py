@@ -10,11 +10,14 @@ so where the chunks end, and where a run was interrupted, changes no bit.
 """
 import torch
 
+from tagrun.training import distributed
+
 EVERY = 100  # values
 
 
 class Meter:
     def __init__(self):
+        self.counts = True      # False while this process, one of several, has a sample only to keep step with the others
         self.reset()
 
     def reset(self):
@@ -34,20 +37,22 @@ class Meter:
 
     def sum(self, **tensors):
         for name, tensor in tensors.items():
-            kept = self._sums.get(name)
+            tensor, kept = tensor if self.counts else torch.zeros_like(tensor), self._sums.get(name)
             self._sums[name] = tensor.detach().clone() if kept is None else kept.to(tensor.device).add_(tensor.detach())
 
     def means(self):
-        """{name: mean so far}, as floats."""
+        """{name: mean so far}, as floats; of this process's samples."""
         self._fetch()
-        return {name: total / weight for name, (total, weight) in self._totals.items() if weight}
+        return _means(self._totals)
 
     def result(self):
-        """Everything of the phase: means as floats, sums as tensors on the CPU."""
-        return {**self.means(), **{name: tensor.cpu() for name, tensor in self._sums.items()}}
+        """Everything of the phase, over the samples of all processes: means as floats, sums as tensors on the CPU."""
+        self._fetch()
+        totals, sums = distributed.over_all(self._totals, self._sums)
+        return {**_means(totals), **{name: tensor.cpu() for name, tensor in sums.items()}}
 
     def _add(self, entries):
-        self._pending += entries
+        self._pending += entries if self.counts else [(name, 0, 0.0, 0) for name, _, _, _ in entries]
         if len(self._pending) >= EVERY:
             self._fetch()
 
@@ -67,6 +72,10 @@ class Meter:
         self.reset()
         self._totals = {name: list(total) for name, total in state['totals'].items()}
         self._sums = dict(state['sums'])
+
+
+def _means(totals):
+    return {name: total / weight for name, (total, weight) in totals.items() if weight}
 
 
 def fetch(values):

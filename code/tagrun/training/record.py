@@ -4,6 +4,7 @@
 
 Joins the checkpoint by being on the state. It writes no file: run.py writes history.csv and statistic.json from it.
 """
+import json
 import math
 
 
@@ -41,7 +42,8 @@ class Record:
         return bool(self.patience) and len(self.history) - self.best_epoch >= self.patience
 
     def state_dict(self):
-        return {'history': self.history, 'best_epoch': self.best_epoch, 'matrices': self.matrices}
+        """The history as one text: a checkpoint looks at each object in it, which for many epochs took longer than the weights."""
+        return {'history': json.dumps(self.history), 'best_epoch': self.best_epoch, 'matrices': self.matrices}
 
     def load_state_dict(self, state):
-        self.history, self.best_epoch, self.matrices = list(state['history']), state['best_epoch'], dict(state['matrices'])
+        self.history, self.best_epoch, self.matrices = json.loads(state['history']), state['best_epoch'], dict(state['matrices'])

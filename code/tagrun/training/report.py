@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tagrun.store import checkpoints, run_json, statistic
-from tagrun.training.signals import Stopped
+from tagrun.training.signals import Pruned, Stopped
 
 LONGEST = 400   # letters of an error message on the screen
 HINTS = {       # what is found in an error: what to do about it
@@ -32,7 +32,7 @@ def report(info, args, record, started):
     rows = record.history if record else []
     return {
         'run': run_json.name(info), 'status': statistic.RUNNING,
-        'seed': info['seed'], 'commit': info['commit'],
+        'seed': info['seed'], 'commit': info['commit'], **({'variant': info['variant']} if 'variant' in info else {}),
         'epoch': len(rows), 'epochs': args.epochs, 'watch': args.watch, 'mode': args.watch_mode,
         'best_epoch': record.best_epoch if record else 0,
         'metric': record.at(record.best_epoch) if record else {},
@@ -75,6 +75,8 @@ def describe(error, folder):
     if isinstance(error, Stopped):
         line = f'stopped by {error}, saved as {checkpoints.newest(folder)}'
         return Ending(statistic.INTERRUPTED, line, line, error.code, '')
+    if isinstance(error, Pruned):
+        return Ending(statistic.PRUNED, str(error), f'pruned: {error}', 0, '')
     if isinstance(error, KeyboardInterrupt):
         line = f'stopped at once, without a save; the newest is {checkpoints.newest(folder) or "none yet"}'
         return Ending(statistic.INTERRUPTED, line, line, 130, '')

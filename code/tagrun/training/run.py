@@ -17,13 +17,13 @@ from pathlib import Path
 
 import torch
 
-from tagrun.store import atomic, history, layout, lock, run_json, statistic
+from tagrun.store import atomic, confusion, history, layout, lock, pruning, run_json, statistic
 from tagrun.store import checkpoints as stored
 from tagrun.training import args as arguments
-from tagrun.training import checkpoint, environment, loader as order, progress, seeding
+from tagrun.training import checkpoint, distributed, environment, loader as order, progress, seeding, shards
 from tagrun.training.log import Log
 from tagrun.training.report import describe, ended, epoch_line, now, report, tell
-from tagrun.training.signals import Stop
+from tagrun.training.signals import Pruned, Stop
 from tagrun.training.trace import Trace, batch_digest
 from tagrun.training.trial import Trial
 from tagrun.training.writer import Writer
@@ -33,9 +33,26 @@ SHOW_S = 1          # after which the trace is shown to readers: `rerun -f` foll
 
 
 def open_run(config):
-    """The run that TAGRUN_RUN names, or a new scratch run. Ends the process if somebody else is training it."""
+    """The run that TAGRUN_RUN names, or a new scratch run. Ends the process if somebody else is training it.
+
+    Where several processes train it this one starts them, waits for them, and ends as they do.
+    """
+    code = Path(config.__file__).resolve().parent
+    if distributed.is_rank():
+        from tagrun.training import ranks
+        distributed.join(getattr(config, 'device', 'auto'))
+        folder = distributed.told(_folder(code) if distributed.rank() == 0 else None)
+        return (ranks.Follower if distributed.rank() else ranks.Leader)(config, folder)
+    folder = _folder(code)
+    processes = distributed.count(config, folder)
+    if processes > 1 or distributed.nodes()[0] > 1:
+        sys.exit(distributed.start(processes, folder))
+    return Run(config, folder)
+
+
+def _folder(code):
     folder = os.environ.get(run_json.ENVIRONMENT)
-    return Run(config, Path(folder) if folder else _scratch(Path(config.__file__).resolve().parent))
+    return Path(folder) if folder else _scratch(code)
 
 
 def _scratch(code):
@@ -49,29 +66,34 @@ def _scratch(code):
 class Run:
     def __init__(self, config, folder):
         self.folder, self.info = folder, run_json.read(folder)
-        try:
-            self._lock = lock.Lock(folder)
-        except lock.Held as held:
-            sys.exit(f'tagrun: {run_json.name(self.info)} is being trained already: {held}')
+        self._stop = Stop()
+        self._own()
         self.root = folder.parents[2]       # not run.json's: the project may have been moved since
         os.chdir(self.root)
-        self._log = Log(folder / 'log')
-        self._stop = Stop()
         self._background = checkpoint.Background()
         self._closing = contextlib.ExitStack()
         self._started = _first_start(folder) or now()
-        self._record = self._digest = self._told = None
+        self._record = self._digest = self._told = self._matrices = None
         try:
             self._configure(config)
         except Exception as error:  # a value in config.py; there is nothing to close yet
             self._leave(describe(error, folder))
+
+    def _own(self):
+        """Take the run, and its log."""
+        try:
+            self._lock = lock.Lock(self.folder)
+        except lock.Held as held:
+            tell(f'tagrun: {run_json.name(self.info)} is being trained already: {held}')
+            distributed.leave(1)
+        self._log = Log(self.folder / 'log')
 
     def _configure(self, config):
         self.args = arguments.load(config, self.info['seed'])
         self._trial = Trial(self.info, self.args)
         seeding.set_determinism(self.args.determinism, self.args.compile)
         torch.set_num_threads(self.args.threads)
-        self.device = _device(self.args.device)
+        self.device = distributed.own_device(self.args.device)
 
     # --- the run's beginning -----------------------------------------------------------------------------------
 
@@ -79,9 +101,19 @@ class Run:
         """Restore the newest checkpoint if there is one, open the files, say where the run stands."""
         _check_plain(state)
         _check_phases(self.args.phases, loaders)
-        saved = self._restore(state)
+        self._check_division(state, loaders)
+        saved = distributed.own_part(self._restore(state), state)
         self._record, self._digest, self._random_state = state.record, saved.get('weights'), saved.get('random')
         self._classes = {phase: getattr(getattr(loader, 'dataset', None), 'classes', None) for phase, loader in loaders.items()}
+        self._open(state, loaders, saved)
+        self._since = self._saved = self._shown = self._drawn = time.monotonic()
+        self._report()
+
+    def _check_division(self, state, loaders):
+        pass    # of the batches among several processes: ranks.py
+
+    def _open(self, state, loaders, saved):
+        """All that is written while it trains."""
         self._checkpoints = checkpoint.Checkpoints(self.folder, self._background, self.args.keep_last, self.args.keep_every,
                                                    best=f'epoch_{state.record.best_epoch}.pth')
         self._open_trace(state, saved, self.args.epochs * _length(loaders.get('train')))
@@ -92,10 +124,8 @@ class Run:
             self._draw_graph(state, loaders)
         self._bars = progress.Bars(self.args.epochs, state.epoch)
         self._closing.callback(self._bars.close)
-        self._since = self._saved = self._shown = self._drawn = time.monotonic()
         for above in self.folder.parents[:3]:   # the names of the run's folder, its tag's and __result__, should the power go
             self._background.submit(atomic.sync_folder, above)
-        self._report()
 
     def _open_trace(self, state, saved, total_steps):
         self._trace = Trace(self.folder, total_steps, self.args.stop_on_nan)
@@ -112,14 +142,15 @@ class Run:
         for name in reversed(names[:names.index(wanted) + 1] if wanted in names else names):
             try:
                 saved = checkpoint.load(self.folder, name)
+                whole = shards.filled(self.folder, name, saved['state'])
             except (checkpoint.Damaged, OSError) as error:
                 print(f'tagrun: {error}; the one before it is taken', file=sys.stderr)
                 continue
-            state.load_state_dict(saved['state'])
+            state.load_state_dict(whole)
             stored.forget_after(self.folder, name)
             where = f'in epoch {state.epoch + 1}, after {state.batch} batches of {state.phase}' if state.phase else f'after epoch {state.epoch}'
             print(f'resumed {where} ({name})', file=sys.stderr)
-            return saved
+            return {**saved, 'name': name}
         print('tagrun: no checkpoint is whole; training begins anew', file=sys.stderr)
         return {}
 
@@ -132,7 +163,7 @@ class Run:
         """The model's graph, from two samples; nothing that training draws later is touched: each phase is seeded."""
         example = next(iter(loaders.get('val') or loaders.get('train') or ()), None)
         if isinstance(example, (list, tuple)) and torch.is_tensor(example[0]):
-            why_not = self._writer.graph(state.model, example[0][:2].to(self.device))
+            why_not = self._writer.graph(distributed.unwrapped(state.model), example[0][:2].to(self.device))
             if why_not:
                 self._log.only_file(f'no graph in TensorBoard: {why_not}\n')
 
@@ -161,7 +192,7 @@ class Run:
 
     def _from_here(self, state, loader, phase):
         """An iterator over what is left of the phase, with every generator as it was there."""
-        seeding.seed_everything(seeding.mix(self.args.seed, phase, state.epoch))
+        seeding.seed_everything(seeding.mix(self.args.seed, phase, state.epoch, *self._stream()))
         drop = order.start_at(loader, self.args.seed, state.epoch, state.batch)
         iterator = iter(loader)
         for _ in itertools.islice(iterator, drop):
@@ -172,27 +203,54 @@ class Run:
         self._bars.phase(phase, state.epoch + 1, _length(loader) or None, state.batch)
         return iterator
 
+    def _stream(self):
+        return ()       # of random numbers: each further process has its own
+
     def _save_or_stop(self, state):
         clock = time.monotonic()
         if clock - self._shown > SHOW_S:
             self._trace.show()
+            self._writer.show()
             self._shown = clock
-        due = clock - self._saved > 60 * self.args.save_minutes or self._trial.save_due(state)
-        if not due and not self._stop.wanted:
+        trial = self._trial.save_due(state)
+        due, stop = self._asked(trial or clock - self._saved > 60 * self.args.save_minutes, now=trial)
+        if not due and not stop:
             return
         self._save(state, f'epoch_{state.epoch + 1}_{state.phase}_{state.batch}.pth')
-        if self._stop.wanted:
-            self._background.wait()
+        if stop:
+            self._settle()
             raise self._stop.now()
+
+    def _asked(self, due, now):
+        """(whether to save, the signal that asks to stop or None). now: it must be known at this step; see ranks.py."""
+        return due, self._stop.wanted
+
+    def _asked_at_an_end(self, last):
+        """(the signal that asks to stop or None, why the sweep prunes it or ''), at an epoch's end."""
+        return self._stop.wanted, '' if last else pruning.wanted(self.folder)
+
+    def _settle(self):
+        """Until all that was saved is on disk."""
+        self._background.wait()
 
     def _save(self, state, name, best=False):
         """Hand the run as it stands to the background. Returns a future: the SHA-256 of the weights."""
         state.seconds, self._since = self._seconds(state), time.monotonic()
-        content = {'state': state.state_dict(), 'random': seeding.random_state() if state.phase else None,
-                   'trace': self._trace.show(), 'tensorboard': self._writer.flush()}
+        content = {'state': self._content(state, name), 'random': seeding.random_state() if state.phase else None,
+                   'trace': self._trace.show(), 'tensorboard': self._writer.flush(), **self._parts(state)}
         self._background.submit(self._trace.sync)
         self._saved = time.monotonic()
         return self._checkpoints.save(name, content, best)
+
+    def _content(self, state, name):
+        return state.state_dict()
+
+    def _parts(self, state):
+        return {}       # what each of several processes adds to a checkpoint
+
+    def _weights(self, state):
+        """A future: the SHA-256 of the weights."""
+        return self._background.submit(checkpoint.weights_digest, checkpoint.copied(state.model.state_dict()))
 
     def _seconds(self, state):
         """Of training in the epoch under way, pauses left out."""
@@ -210,19 +268,20 @@ class Run:
         state.epoch, state.phase, state.batch, state.metrics, state.seconds = state.epoch + 1, None, 0, {}, 0.0
         self._since = time.monotonic()
         last = state.epoch >= self.args.epochs or state.record.out_of_patience()
+        stop, poor = self._asked_at_an_end(last)
         self._bars.epoch()
         print(epoch_line(state.record, self.args.epochs))
         self._show(state, numbers, last)
-        if last or better or self._stop.wanted or state.epoch % self.args.save_interval == 0:
+        if last or better or stop or poor or state.epoch % self.args.save_interval == 0:
             self._digest = self._save(state, f'epoch_{state.epoch}.pth', better)
         else:
-            self._digest = self._background.submit(checkpoint.weights_digest, checkpoint.copied(state.model.state_dict()))
+            self._digest = self._weights(state)
         self._trace.weights(state.epoch, self._digest)
         self._report()
         self._trial.kill(state)
-        if self._stop.wanted and not last:
-            self._background.wait()
-            raise self._stop.now()
+        if (stop or poor) and not last:
+            self._settle()
+            raise Pruned(poor) if poor else self._stop.now()
 
     def _show(self, state, numbers, last):
         """The epoch in TensorBoard. A heatmap takes a tenth of a second: now and then, and at the end."""
@@ -240,6 +299,10 @@ class Run:
         """Write history.csv and statistic.json as things stand now, after the checkpoint that they tell of."""
         content = report(self.info, self.args, self._record, self._started)
         self._background.submit(self._write_report, content, list(self._record.history), self._digest)
+        if self._record.matrices and self._record.matrices is not self._matrices:   # a new best epoch's, or a checkpoint's
+            self._matrices = self._record.matrices
+            self._background.submit(confusion.write, self.folder, self._record.best_epoch, {
+                name: (self._classes.get(name.partition('/')[0]), matrix.tolist()) for name, matrix in self._matrices.items()})
 
     def _write_report(self, content, rows, digest):
         if digest:
@@ -260,6 +323,8 @@ class Run:
                 return self._finish()
             except OSError as late:  # the last save found no room
                 error = late
+        if self._stop.wanted and isinstance(error, RuntimeError) and 'DataLoader worker' in str(error):
+            error = self._stop.now()     # the signal went to all processes of the job, and took a worker first: the last save counts
         ending = describe(error, self.folder)
         for close in (self._closing.close, self._background.wait, lambda: self._end(ending.status, ending.line)):
             with contextlib.suppress(OSError):  # where the disk is what failed, the screen and the exit code still tell
@@ -293,12 +358,6 @@ def _first_start(folder):
         return statistic.read(folder)['time'].get('started')
     except (OSError, ValueError):
         return None
-
-
-def _device(name):
-    if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'cpu'
-    return torch.device(name)
 
 
 def _length(loader):

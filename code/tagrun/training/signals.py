@@ -2,12 +2,14 @@
 
     stop = Stop(); … if stop.wanted: save and raise stop.now()
 
-The handler sets a flag and nothing else: what a save is in the middle of is finished first. A data worker has none of this: it dies
-of SIGTERM like any child, and leaves Ctrl-C to the training process.
+The handler sets a flag and nothing else: what a save is in the middle of is finished first. A data worker has none of this: it leaves
+Ctrl-C and a scheduler's warning to the training process, and dies of SIGTERM like any child, but not at once.
 """
 import os
 import signal
+import sys
 
+WORKER_S = 20   # a data worker's life after SIGTERM
 ASKING = [getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1', 'SIGHUP') if hasattr(signal, name)]
 
 
@@ -17,6 +19,10 @@ class Stopped(BaseException):
     def __init__(self, number):
         super().__init__('Ctrl-C' if number == signal.SIGINT else signal.Signals(number).name)
         self.code = 130 if number == signal.SIGINT else 75
+
+
+class Pruned(BaseException):
+    """The run's sweep finds it not worth more epochs (store/pruning.py). What it came to is saved, and it counts as done."""
 
 
 class Stop:
@@ -51,4 +57,21 @@ class Stop:
 def _as_a_child():
     for number in ASKING:
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number in (signal.SIGINT, signal.SIGUSR1) else signal.SIG_DFL)
+
+
+def in_worker(_number):
+    """For a data worker's beginning (worker_init_fn). A scheduler sends SIGTERM to every process of a job: training needs batches until it has saved."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _last_batches)
+    sys.excepthook = _but_a_lost_connection
+
+
+def _last_batches(_number, _frame):
+    signal.alarm(WORKER_S)
+
+
+def _but_a_lost_connection(kind, error, trace):
+    """multiprocessing's own thread in a worker shows here that training went while it took a batch: training itself tells why."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)

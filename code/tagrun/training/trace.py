@@ -77,37 +77,37 @@ class Trace:
                 bad = FloatingPointError(f'the loss is {value} at step {step}, in epoch {epoch}; stop_on_nan in config.py is on')
                 break
         self._digest, self._pending = None, []
-        self._put(''.join(lines).encode('ascii'))
+        atomic.put(self._file, ''.join(lines).encode('ascii'))
         if bad:
             raise bad
-
-    def _put(self, data):
-        try:
-            while data:     # a disk that fills up takes a part
-                data = data[self._file.write(data):]
-        except OSError as error:
-            raise atomic.explained(error, self._path) from None
 
 
 def batch_digest(batch):
     """CRC-32, in hexadecimal, of up to SAMPLED values spread over each tensor in a batch (a tensor, or tuples, lists, dicts of them)."""
     digest = 0
-    for tensor in _tensors(batch):
-        flat = tensor.detach().reshape(-1)
-        sample = flat[::max(1, flat.numel() // SAMPLED)].contiguous()
-        digest = zlib.crc32(sample.view(torch.uint8).numpy() if sample.numel() else b'', digest)
+    for array in _arrays(batch):
+        flat = array.reshape(-1)
+        digest = zlib.crc32(np.ascontiguousarray(flat[::max(1, flat.size // SAMPLED)]), digest)
     return f'{digest:08x}'
 
 
-def _tensors(value):
+def _arrays(value):
     if torch.is_tensor(value):
         if value.device.type == 'cpu' and value.layout == torch.strided:  # one that a loader puts on a GPU is not waited for
+            yield _array(value)
+    elif isinstance(value, np.ndarray):
+        if value.dtype.kind in 'biufc':
             yield value
-    elif isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
-        yield torch.from_numpy(np.ascontiguousarray(value))
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _tensors(item)
+            yield from _arrays(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _tensors(item)
+            yield from _arrays(item)
+
+
+def _array(tensor):
+    try:
+        return tensor.numpy(force=True)
+    except TypeError:   # bfloat16 and its like, which NumPy does not have
+        return tensor.detach().reshape(-1).view(torch.uint8).numpy()
