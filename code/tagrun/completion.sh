@@ -16,7 +16,9 @@ _tagrun_complete() {  # <word so far> <word before it> <verb or ''>
         --set:* | *=*:*) _tagrun_only "$now" $(_tagrun_arguments "$root") ;;
         --from:*) _tagrun_only "$now" best ;;
         --to:*) _tagrun_only "$now" $(_tagrun_sets "$root") ;;
-        --sort-by:* | --keep:* | --drop:* | --where:*) _tagrun_only "$now" $(_tagrun_columns "$root") ;;
+        --search:*) _tagrun_only "$now" random tpe ;;
+        --prune:*) _tagrun_only "$now" median hyperband ;;
+        --sort-by:* | --metric:* | --over:* | --by:* | --keep:* | --drop:* | --where:*) _tagrun_only "$now" $(_tagrun_columns "$root") ;;
         --sort-order:*) _tagrun_only "$now" asc desc ;;
         --format:*) _tagrun_only "$now" csv md latex html json ;;
         *:-*) _tagrun_only "$now" $(_tagrun_flags "$root" "$verb") ;;
@@ -27,9 +29,13 @@ _tagrun_complete() {  # <word so far> <word before it> <verb or ''>
 _tagrun_names() {  # <project> <verb> <word so far>: what a verb works on
     case $2:$3 in
         :*) _tagrun_only "$3" $(_tagrun_verbs "$1") ;;
-        run:* | setup:* | selftest:*) ;;        # a new name
+        run:* | setup:* | selftest:* | import:* | fetch:*) ;;     # a new name, or a file
+        publish:*) _tagrun_only "$3" gsheet $(_tagrun_sets "$1") ;;
+        sweep:*) _tagrun_only "$3" $(_tagrun_arguments "$1"); _tagrun_runs "$1/__result__" "$3" ;;
+        queue:*) _tagrun_only "$3" start stop remove logs; _tagrun_runs "$1/__result__" "$3" ;;
         title:* | table:*) _tagrun_only "$3" $(_tagrun_sets "$1") ;;
         *:@*) _tagrun_only "$3" @last $(_tagrun_sets "$1" @) ;;
+        report:*) _tagrun_only "$3" $(_tagrun_sets "$1"); _tagrun_runs "$1/__result__" "$3" ;;
         *) _tagrun_runs "$1/__result__" "$3" ;;
     esac
 }

@@ -11,6 +11,7 @@ import argparse
 import csv
 import datetime
 import json
+import os
 import platform
 import re
 import subprocess
@@ -28,7 +29,7 @@ SHORT = {'kills': 30, 'stride': 25, 'cuts': 500, 'damages': 400, 'reruns': 5, 's
 FULL = {'kills': 1000, 'stride': 1, 'cuts': 5000, 'damages': 2000, 'reruns': 100, 'signals': 100, 'rounds': 9}
 CORE = ('training/checkpoint.py', 'training/run.py', 'training/signals.py', 'training/trace.py', 'store/atomic.py', 'store/checkpoints.py',
         'store/lock.py', 'command/continue.py')
-CORE_TESTS = ('training_parts', 'saving', 'store_atomic', 'store_files', 'exact', 'faults', 'campaign', 'continue_and_rerun')
+CORE_TESTS = ('core_corners', 'training_parts', 'saving', 'store_atomic', 'store_files', 'continue_and_rerun', 'hostile_values', 'faults', 'exact', 'run')
 PRODUCT = ('store', 'command', 'training', 'extra')
 
 
@@ -52,9 +53,9 @@ FIGURES = {
     9: Figure('Signals: not stopped cleanly and resumably; 99th percentile', '0, < 25 s', 'Slurm kills after 30 s'),
     10: Figure('Races of eight processes: duplicates, deadlocks, stale locks', '0, 0, 0', 'DVC #8621, Optuna #5921', 'test_races.py'),
     11: Figure("Repository states: user's files, index or branch changed", '0', 'a killed `git commit` left 3 locks', 'test_repository_states.py'),
-    12: Figure('Bad inputs: tracebacks shown, canaries touched', '0, 0', 'MLflow: 10 traversal CVEs and more; GitPython: 26 advisories', 'test_bad_inputs.py'),
-    13: Figure('Planted secrets found in any output', '0', 'wandb #817, inspect_ai #4302, Comet #474', 'test_bad_inputs.py -k secret'),
-    14: Figure('Hostile report: scripts run, requests made', '0, 0', 'MLflow XSS 2024 and 2026'),
+    12: Figure('Bad inputs: tracebacks shown, canaries touched', '0, 0', 'MLflow: 10 traversal CVEs and more; GitPython: 26 advisories', 'test_hostile_*.py'),
+    13: Figure('Planted secrets found in any output', '0', 'wandb #817, inspect_ai #4302, Comet #474', 'test_hostile_secrets.py'),
+    14: Figure('Hostile report in Chromium: scripts run, requests made', '0, 0', 'MLflow XSS 2024 and 2026', 'test_report.py -k hostile'),
     15: Figure('Lines of tests to lines of the product; branches of the saving core covered', 'said; ≥ 95 %', 'SQLite 640 : 1, 100 %'),
 }
 
@@ -63,7 +64,7 @@ def main(argv):
     options = _options(argv)
     results, began = {}, time.monotonic()
     with tempfile.TemporaryDirectory(prefix='tagrun-proof-') as folder:
-        for job in (kill, calls, power, damage, again, saving, stop, others, report, tests):
+        for job in (kill, calls, power, damage, again, saving, stop, others, tests):
             for number, (result, good) in job(Path(folder), options).items():
                 results[number] = result, good
                 print(f'{number:>2}  {"good" if good else "MISSED" if good is False else "-":<7} {FIGURES[number].name}: {result}', file=sys.stderr, flush=True)
@@ -169,17 +170,15 @@ def others(folder, options):
     found = {}
     for number, figure in FIGURES.items():
         if figure.tests and number in options.only:
-            found[number] = _pytest(figure.tests.split(), options.full)
+            found[number] = _pytest([name for word in figure.tests.split() for name in sorted(path.name for path in TESTS.glob(word)) or [word]], options.full)
     return found
 
 
 def _pytest(words, full):
     done = subprocess.run([sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *words, *['--slow'] * full], cwd=TESTS, capture_output=True, text=True)
-    return done.stdout.strip().rpartition('\n')[2].strip('= '), done.returncode == 0
-
-
-def report(folder, options):
-    return {14: ('once the report exists', None)} if 14 in options.only else {}
+    line = done.stdout.strip().rpartition('\n')[2].strip('= ')
+    passed, skipped = (int(found[1]) if (found := re.search(rf'(\d+) {word}', line)) else 0 for word in ('passed', 'skipped'))
+    return line, done.returncode == 0 if passed > skipped else None     # without Chromium there is no figure 14
 
 
 def tests(folder, options):
@@ -196,17 +195,23 @@ def _lines(path):
 
 
 def _covered(folder):
-    """Percent of the lines and branches of CORE, in the copies that the tests train from too."""
-    settings = folder / 'coverage.rc'
+    """Percent of the lines and branches of CORE, in the copies that the tests train from too; what is missed is told.
+
+    A process that is killed tells nothing: what it did counts only where another one did it too.
+    """
+    settings, measured = folder / 'coverage.rc', [sys.executable, '-m', 'coverage']
     settings.write_text(f'[run]\nbranch = True\nparallel = True\npatch = subprocess, fork, _exit\nsigterm = True\ndata_file = {folder}/covered\n'
-                        f'[paths]\nproduct =\n    {CODE}/tagrun\n    */code/tagrun\n[report]\ninclude = */code/tagrun/*\n')
-    measured = [sys.executable, '-m', 'coverage']
+                        f'include = {",".join(f"*/code/tagrun/{name}" for name in CORE)}\n[paths]\nproduct =\n    {CODE}/tagrun\n    */code/tagrun\n')
     files = [TESTS / f'test_{name}.py' for name in CORE_TESTS]
-    subprocess.run([*measured, 'run', f'--rcfile={settings}', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *files], cwd=folder, capture_output=True)
-    subprocess.run([*measured, 'combine', f'--rcfile={settings}', '-q'], cwd=folder, capture_output=True)
+    done = subprocess.run([*measured, 'run', f'--rcfile={settings}', '-m', 'pytest', '-q', '-n', '2', '-p', 'no:cacheprovider', *files], cwd=folder,
+                          capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1'})
+    print(f'    {done.stdout.strip().rpartition(chr(10))[2]}', file=sys.stderr)
+    subprocess.run([*measured, 'combine', f'--rcfile={settings}', '-q'], cwd=folder, check=True, capture_output=True)
     subprocess.run([*measured, 'json', f'--rcfile={settings}', '-q', '-o', 'covered.json'], cwd=folder, check=True, capture_output=True)
-    files = json.loads((folder / 'covered.json').read_text())['files']
-    found = [entry['summary'] for name, entry in files.items() if name.endswith(CORE)]
+    found = json.loads((folder / 'covered.json').read_text())['files']
+    for name, entry in found.items():
+        print(f'    {name}: missed lines {entry["missing_lines"]}, branches {entry["missing_branches"]}', file=sys.stderr)
+    found = [entry['summary'] for entry in found.values()]
     covered = sum(entry['covered_lines'] + entry['covered_branches'] for entry in found)
     return 100 * covered / sum(entry['num_statements'] + entry['num_branches'] for entry in found)
 
@@ -246,8 +251,6 @@ def _commit():
 
 
 def _machine():
-    import os
-
     import torch
     return f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores, no GPU, Python {platform.python_version()}, torch {torch.__version__}'
 

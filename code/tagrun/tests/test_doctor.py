@@ -11,6 +11,8 @@ import pytest
 import stub
 from conftest import Project, wait_for
 
+from tagrun.store import lock
+
 OLD = 10_000    # seconds ago
 
 
@@ -135,12 +137,20 @@ def break_board(project):
     path.write_text('{"pid": 1, "port": 6006}\n')
 
 
+def break_selftest(project):
+    folder = project.root / '__result__' / '.selftest-x1y2' / '0'
+    (folder / 'code').mkdir(parents=True)
+    (folder / 'code' / 'main.py').touch(0o444)
+    (folder / 'lock').write_text('{"pid": 1}\n')
+
+
 BREAKS = {'a lock that a killed git left': break_lock, 'refs/tags/t2.lock: a lock': break_ref_lock, 'the temporary index of a killed': break_temporary_index,
           't1/1: an empty folder': break_claim, 'its preparation was killed': break_preparation, 'epoch_last.pth leads to epoch_9.pth': break_last,
           'epoch_best.pth leads to nothing': break_best, '.epoch_2.pth.1234abcd.tmp': break_save, '.statistic.json.1234abcd.tmp': break_statistic,
           'it ended, and git has no result of it': break_result, 'it was killed, and git has an older result': break_result_of_killed,
           'no ref keeps its commit': break_code_ref, 'differs from the commit: model.py': break_snapshot, "holds Python's bytecode": break_bytecode,
-          'it is finished, and not in finished.txt': break_finished, '.record.csv.1234abcd.tmp': break_table, 'a TensorBoard that is dead': break_board}
+          'it is finished, and not in finished.txt': break_finished, '.record.csv.1234abcd.tmp': break_table, 'a TensorBoard that is dead': break_board,
+          'trainings that a selftest kept': break_selftest}
 
 
 @pytest.mark.parametrize('told', BREAKS)
@@ -204,6 +214,20 @@ def test_a_run_that_is_being_trained_is_left_alone(project):
     assert doctor(project, '--fix') == ''
     (project.root / 'go').touch()
     process.wait(30)
+
+
+@pytest.mark.parametrize('owned', ['.selftest-x1y2', '.selftest-x1y2/0'])
+def test_a_selftest_at_work_is_left_alone_and_so_is_a_training_of_it_that_outlived_it(project, owned):
+    break_selftest(project)
+    held = lock.Lock(project.root / '__result__' / owned)
+    assert f'a selftest at work: process {os.getpid()}' in doctor(project, '--fix') and (project.root / '__result__' / '.selftest-x1y2/0/code/main.py').exists()
+    held.release()
+    assert 'Mended' in doctor(project, '--fix') and not (project.root / '__result__' / '.selftest-x1y2').exists()
+
+
+def test_a_link_with_a_selftests_name_is_not_followed(project, tmp_path):
+    (project.root / '__result__' / '.selftest-mine').symlink_to(tmp_path)
+    assert doctor(project, '--fix') == '' and project.root.is_dir()
 
 
 @pytest.mark.parametrize('what', ['a checkpoint that is not listed', 'a list that names no run', 'files deleted', 'never trained', 'killed'])

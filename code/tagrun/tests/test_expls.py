@@ -11,14 +11,11 @@ import pytest
 from tagrun.command import columns, glance
 from tagrun.store import lock, run_json, statistic
 from tagrun.tests import made
-from tagrun.tests.conftest import make_project
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A project whose data nobody needs."""
-    (tmp_path / 'data').mkdir()
-    return make_project(tmp_path / "a 'b; c", tmp_path / 'data')
+def project(stubbed):
+    return stubbed
 
 
 def at(seconds_ago):

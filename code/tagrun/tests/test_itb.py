@@ -16,16 +16,14 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tagrun.command import board, itb
 from tagrun.tests import made
-from tagrun.tests.conftest import make_project, wait_for
+from tagrun.tests.conftest import wait_for
 
 
 @pytest.fixture
-def project(tmp_path):
-    """A project whose data nobody needs; its TensorBoards are ended."""
-    (tmp_path / 'data').mkdir()
-    project = make_project(tmp_path / "a 'b; c", tmp_path / 'data')
-    yield project
-    project.tagrun('itb', '--stop')
+def project(stubbed):
+    """A project whose TensorBoards are ended."""
+    yield stubbed
+    stubbed.tagrun('itb', '--stop')
 
 
 def events(project, name, values):

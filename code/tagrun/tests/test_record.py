@@ -6,6 +6,11 @@ from tagrun.store import layout
 
 
 @pytest.fixture
+def project(stubbed):
+    return stubbed
+
+
+@pytest.fixture
 def lines(project):
     return lambda name='record': layout.list_file(project.root, name).read_text().splitlines()
 
@@ -55,12 +60,12 @@ def test_what_is_not_finished_is_taken_up_and_said(project, lines):
 
 def test_without_a_name_it_is_the_latest_run_of_the_commit_one_stands_on(project, lines):
     assert 'no run here was recorded from the commit' in project.tagrun('record', code=1).stderr
-    project.tagrun('run', 'first', '--set', 'epochs=1')
-    project.tagrun('run', 'second', '--set', 'epochs=1')
+    project.tagrun('run', 'first')
+    project.tagrun('run', 'second')
     project.tagrun('rerun', 'first')
     project.tagrun('record')
     assert lines() == ['first/1']
-    project.edit('model.py', 'import torch', '# new\nimport torch')
+    project.edit('model.py', 'none', 'another')
     project.commit()
     assert 'no run here was recorded from the commit' in project.tagrun('record', code=1).stderr
 

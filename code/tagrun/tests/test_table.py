@@ -328,18 +328,19 @@ def test_a_narrow_terminal_has_the_watched_metric_and_what_differs(root):
     assert screen.fitted(table.columns(runs), runs, 4)[1] == []
 
 
-def test_groups_are_runs_of_equal_code_and_arguments_each_seed_once(project):
-    project.tagrun('run', 'five', '--seeds', '3', '--set', 'epochs=1')
-    project.tagrun('rerun', 'five/0', '-f')                                     # the same seed: the same run
-    project.tagrun('run', 'again', '--set', 'epochs=1')                         # another tag of the same code
-    project.tagrun('run', 'wide', '--set', 'epochs=1', 'hidden=32')             # another argument
-    project.edit('model.py', 'import torch', '# new\nimport torch')
-    project.tagrun('run', 'other', '--set', 'epochs=1')                         # other code
-    done = project.tagrun('table', '--group', '--json')
+def test_groups_are_runs_of_equal_code_and_arguments_each_seed_once(stubbed):
+    stubbed.edit('main.py', "'metric': {'val/acc': 0.5}", "'metric': {'val/acc': INFO['seed'] % 997 / 997}")
+    stubbed.tagrun('run', 'five', '--seeds', '3')
+    stubbed.tagrun('rerun', 'five/0', '-f')                                     # the same seed: the same run
+    stubbed.tagrun('run', 'again')                         # another tag of the same code
+    stubbed.tagrun('run', 'wide', '--set', 'steps=5')             # another argument
+    stubbed.edit('model.py', 'none', 'another')
+    stubbed.tagrun('run', 'other')                         # other code
+    done = stubbed.tagrun('table', '--group', '--json')
     rows = {row['expernameid']: row for row in json.loads(done.stdout)}
     assert list(rows) == ['five/0-3 again/0', 'wide/0', 'other/0']
     assert 'five/0: five/3 had the same seed; it counts once' in done.stderr
-    values = [project.statistic(name)['metric']['val/acc'] for name in ('five/0', 'five/1', 'five/2', 'again/0')]
+    values = [stubbed.statistic(name)['metric']['val/acc'] for name in ('five/0', 'five/1', 'five/2', 'again/0')]
     row = rows['five/0-3 again/0']
     assert math.isclose(row['val/acc'], sum(values) / 4) and (row['n'], row['runs']) == (4, 4)
     assert math.isclose(row['val/acc std'], math.sqrt(sum((value - sum(values) / 4) ** 2 for value in values) / 3))
