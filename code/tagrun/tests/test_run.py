@@ -93,7 +93,7 @@ def test_the_result_commit_holds_the_readable_files(trained):
     result = 'refs/tagrun/result/t1/0'
     assert trained.git('rev-parse', f'{result}^').strip() == trained.git('rev-parse', 'refs/tagrun/code/t1/0').strip()
     names = trained.git('ls-tree', '--name-only', result).split()
-    assert names == ['environment.json', 'history.csv', 'log', 'run.json', 'statistic.json', 'trace_epochs.csv']
+    assert names == ['confusion.json', 'environment.json', 'history.csv', 'log', 'run.json', 'statistic.json', 'trace_epochs.csv']
     assert json.loads(trained.git('show', f'{result}:statistic.json')) == trained.statistic('t1/0')
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from conftest import wait_for
 from tagrun.store import checkpoints, history, jsonfile, layout, lock, names, run_json, statistic, trace
 
 
@@ -60,7 +61,8 @@ def test_a_child_that_outlives_the_owner_does_not_hold_the_lock_on(tmp_path):
     holder = subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b'forked\n'
     holder.wait()
-    assert lock.owner(tmp_path) is None
+    wait_for(lambda: lock.owner(tmp_path) is None, timeout_s=4, what='the child to begin, and let go')
+    assert holder.returncode == -9
 
 
 def test_a_lock_that_is_a_link_is_refused(tmp_path):

@@ -5,6 +5,7 @@
 The handler sets a flag and nothing else: what a save is in the middle of is finished first. A data worker has none of this: it leaves
 Ctrl-C and a scheduler's warning to the training process, and dies of SIGTERM like any child, but not at once.
 """
+import multiprocessing
 import os
 import signal
 import sys
@@ -43,6 +44,14 @@ class Stop:
     def leaving(self):
         """The run is ending and says so on disk: it takes two more Ctrl-C to cut that short. Nothing that was saved is lost by it."""
         self._leaving, self._enough = True, self._presses + 2
+
+    def gone(self):
+        """All is said. Python's own end would put the default handlers back, and one more Ctrl-C look like a kill; and it would wait for data workers."""
+        for number in ASKING:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)   # torch's would raise, for it takes a worker's end for a failure
+        for worker in multiprocessing.active_children():
+            worker.kill()
 
     def _ask(self, number, _):
         self.wanted = self.wanted or number
