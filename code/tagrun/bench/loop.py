@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 CODE = Path(__file__).resolve().parents[2]
-sys.path[1:1] = [str(CODE), str(CODE / 'tagrun' / 'tests')]
+if 'WAY' not in os.environ:     # else it is the project's own code that is imported
+    sys.path[1:1] = [str(CODE), str(CODE / 'tagrun' / 'tests')]
 SETTINGS = {'model': "'mlp'", 'phases': "('train',)", 'watch': "'train/loss'", 'watch_mode': "'min'", 'val_rate': '0.0', 'dropout': '0.0', 'schedule': "'constant'",
             'batch_size': '100'}
 FIRST = 5       # epochs that warm up

@@ -25,7 +25,7 @@ CODE = Path(__file__).resolve().parents[2]
 TESTS = CODE / 'tagrun' / 'tests'
 sys.path[1:1] = [str(CODE), str(TESTS)]
 MENDED = Path(__file__).with_name('mended.csv')
-SHORT = {'kills': 30, 'stride': 25, 'cuts': 500, 'damages': 400, 'reruns': 5, 'signals': 4, 'rounds': 2}
+SHORT = {'kills': 30, 'stride': 25, 'cuts': 500, 'damages': 400, 'reruns': 5, 'signals': 4, 'rounds': 5}
 FULL = {'kills': 1000, 'stride': 1, 'cuts': 5000, 'damages': 2000, 'reruns': 100, 'signals': 100, 'rounds': 9}
 CORE = ('training/checkpoint.py', 'training/run.py', 'training/signals.py', 'training/trace.py', 'store/atomic.py', 'store/checkpoints.py',
         'store/lock.py', 'command/continue.py')
