@@ -3,9 +3,11 @@
     python code/tagrun/bench/start.py [--rounds 15] [--runs 100000]
 
 The script: git commit-tree, git tag -a, git archive | tar x, python main.py. Both in a fresh copy of the project, in turns; medians.
+Beside them, where they are installed (requirements-bench.txt): `dvc exp run`, and a main.py that MLflow starts a run in, in a folder of files.
 --runs: in a repository that has so many runs already, their refs packed as `git gc` packs them.
 """
 import argparse
+import importlib.util
 import os
 import shutil
 import statistics
@@ -17,6 +19,9 @@ from pathlib import Path
 
 CODE = Path(__file__).resolve().parents[2]
 MAIN = "import os, time\nopen(os.environ['BEGAN'], 'w').write(repr(time.time()))\n"
+PEERS = {'dvc exp run': 'dvc', 'MLflow': 'mlflow'}      # the package that it needs
+STAGE = 'stages:\n  train:\n    cmd: $PYTHON code/main.py\n    always_changed: true\n'
+MLFLOW = "import runpy, sys, mlflow\nwith mlflow.start_run(run_name=sys.argv[1]):\n    mlflow.log_params({'lr': 0.1, 'seed': 1})\n    runpy.run_path('code/main.py')\n"
 BY_HAND = '''set -e
 commit=$(git commit-tree HEAD^{tree} -p HEAD -m "$1")
 git tag -a -m "$1" "$1" "$commit"
@@ -35,7 +40,10 @@ def main(argv):
     with tempfile.TemporaryDirectory() as folder:
         root = project(Path(folder) / 'project')
         add_runs(root, found.runs)
-        kinds = {'tagrun run': lambda tag: [sys.executable, 'code/tagrun', 'run', tag], 'by hand': lambda tag: ['bash', '-c', BY_HAND, 'by-hand', tag]}
+        add_dvc(root)
+        kinds = {'tagrun run': lambda tag: [sys.executable, 'code/tagrun', 'run', tag], 'by hand': lambda tag: ['bash', '-c', BY_HAND, 'by-hand', tag],
+                 'dvc exp run': lambda tag: [sys.executable, '-m', 'dvc', 'exp', 'run', '--name', tag], 'MLflow': lambda tag: [sys.executable, '-c', MLFLOW, tag]}
+        kinds = {name: command for name, command in kinds.items() if name not in PEERS or importlib.util.find_spec(PEERS[name])}
         times = {name: [] for name in kinds}
         for number in range(rounds + 1):
             for name, command in kinds.items():
@@ -44,8 +52,7 @@ def main(argv):
                     times[name].append(seconds)
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, values in times.items():
-        print(f'{name:<12} median {medians[name]:.3f} s   ({min(values):.3f} to {max(values):.3f}, {rounds} rounds)')
-    print(f'ratio        {medians["tagrun run"] / medians["by hand"]:.2f}')
+        print(f'{name:<12} median {medians[name]:.3f} s   ({min(values):.3f} to {max(values):.3f}, {rounds} rounds)   {medians[name] / medians["by hand"]:6.2f}')
 
 
 def project(root):
@@ -55,6 +62,15 @@ def project(root):
     for words in (['init', '-q'], ['add', '-A'], ['-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'start']):
         subprocess.run(['git', *words], cwd=root, check=True)
     return root
+
+
+def add_dvc(root):
+    if not importlib.util.find_spec('dvc'):
+        return
+    subprocess.run([sys.executable, '-m', 'dvc', 'init', '-q'], cwd=root, check=True)
+    (root / 'dvc.yaml').write_text(STAGE)
+    for words in (['add', '-A'], ['-c', 'user.name=A', '-c', 'user.email=a@example.org', 'commit', '-qm', 'DVC']):
+        subprocess.run(['git', *words], cwd=root, check=True)
 
 
 def add_runs(root, count):
@@ -67,7 +83,7 @@ def add_runs(root, count):
 def began_after(root, command):
     """Seconds from the call to the first line of main.py."""
     mark = root / 'began'
-    env = {**os.environ, 'BEGAN': str(mark), 'PYTHON': sys.executable, 'CI': 'true',
+    env = {**os.environ, 'BEGAN': str(mark), 'PYTHON': sys.executable, 'CI': 'true', 'DVC_NO_ANALYTICS': '1', 'MLFLOW_ALLOW_FILE_STORE': 'true',
            **{f'GIT_{role}_{part}': 'a@example.org' for role in ('AUTHOR', 'COMMITTER') for part in ('NAME', 'EMAIL')}}
     start = time.time()
     subprocess.run(command, cwd=root, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

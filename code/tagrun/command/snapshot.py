@@ -2,8 +2,8 @@
 
     files = read(repository, commit); check(files); write(files, folder)
 
-Files are read-only; those equal to the tag's snapshot before are hard links to it. The tool's tests and bench stay out. It is written
-from git's objects, without the user's work tree.
+Files are read-only; those equal to the tag's snapshot before are hard links to it. Of the tool only what training
+imports is in it. It is written from git's objects, without the user's work tree.
 """
 import os
 import re
@@ -20,7 +20,7 @@ from tagrun.store import layout, run_json
 
 IMPORTED = ('.py', '.so', '.pth')   # endings of what Python would import or run
 LFS = b'version https://git-lfs.github.com/spec/v1\n'     # how a pointer begins
-LEFT_OUT = ('tagrun/tests/', 'tagrun/bench/')
+LEFT_OUT = ('tagrun/tests/', 'tagrun/bench/', 'tagrun/command/', 'tagrun/extra/')   # training imports none of it
 LINK, EXECUTABLE, SUBMODULE = '120000', '100755', '160000'
 
 

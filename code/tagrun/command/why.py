@@ -1,8 +1,7 @@
-"""Say on one screen why two runs came out as they did: what differs in code, config, seed, packages, hardware and data, where they
-part, and whether their metrics differ by more than seeds do.
+"""Why two runs came out as they did, on one screen: what differs, where they part, and whether their metrics differ by more than seeds do.
 
-The noise is the spread over runs that differ from one of the two in the seed alone, as far as they are here: `rerun A --seeds 4` makes
-some. It reads what the runs left; it runs nothing. `diff A B` shows the code in full.
+What differs: code, config, seed, packages, hardware, data. The noise is the spread over runs that differ from one of the two in the seed
+alone, as far as they are here: `rerun A --seeds 4` makes some. It reads what the runs left; it runs nothing. `diff A B` shows the code in full.
 """
 import math
 from pathlib import Path
