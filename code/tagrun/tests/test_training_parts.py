@@ -1,12 +1,15 @@
 """What main.py is built on: loaders, meters, records, seeds, arguments, checkpoints, traces."""
 import math
 import random
+import subprocess
+import sys
 import types
 
 import numpy as np
 import pytest
 import torch
 
+from conftest import CODE
 from tagrun.store import checkpoints as stored
 from tagrun.training import args as arguments
 from tagrun.training import checkpoint, loader, seeding
@@ -222,3 +225,11 @@ def test_a_batch_digest_sees_every_tensor_of_a_batch():
         digests.add(batch_digest(batch))
     assert len(digests) == 4
     assert batch_digest([torch.tensor(3.0), torch.empty(0), torch.ones(2, 3).t()])
+
+
+def test_a_signal_while_python_ends_changes_no_exit_code():
+    """Objects go after Python has put its own handlers back: by then no signal counts any more."""
+    code = (f'import os, signal, sys\nsys.path.append({str(CODE)!r})\nfrom tagrun.training.signals import Stop\nclass Late:\n'
+            '    def __del__(self, kill=os.kill, own=os.getpid(), numbers=(signal.SIGTERM, signal.SIGINT)):\n        for number in numbers: kill(own, number)\n'
+            'late = Late()\nStop()\nsys.exit(75)')
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 75

@@ -349,7 +349,6 @@ class Run:
         """Say it, and end the process. The traceback is for the log, and for the screen of who asks for it."""
         (tell if os.environ.get('TAGRUN_DEBUG') else self._log.only_file)(ending.traceback)
         tell(f'tagrun: {run_json.name(self.info)} {ending.text}')
-        self._stop.gone()
         sys.exit(ending.code)
 
 

@@ -5,6 +5,7 @@
 The handler sets a flag and nothing else: what a save is in the middle of is finished first. A data worker has none of this: it leaves
 Ctrl-C and a scheduler's warning to the training process, and dies of SIGTERM like any child, but not at once.
 """
+import atexit
 import multiprocessing
 import os
 import signal
@@ -35,6 +36,7 @@ class Stop:
             if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup stays nohup
                 signal.signal(number, self._ask)
         os.register_at_fork(after_in_child=_as_a_child)
+        atexit.register(_gone)
 
     def now(self):
         """The exception to raise when all is saved."""
@@ -45,14 +47,6 @@ class Stop:
         """The run is ending and says so on disk: it takes two more Ctrl-C to cut that short. Nothing that was saved is lost by it."""
         self._leaving, self._enough = True, self._presses + 2
 
-    def gone(self):
-        """All is said. Python's own end would put the default handlers back, and one more Ctrl-C look like a kill; and it would wait for data workers."""
-        for number in ASKING:
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)   # torch's would raise, for it takes a worker's end for a failure
-        for worker in multiprocessing.active_children():
-            worker.kill()
-
     def _ask(self, number, _):
         self.wanted = self.wanted or number
         self._presses += number == signal.SIGINT
@@ -61,6 +55,15 @@ class Stop:
                 os._exit(130)
             self.leaving()
             raise KeyboardInterrupt
+
+
+def _gone():
+    """All is said, and Python ends. It would put the default handlers back, so that a late signal looked like a kill; and wait for data workers."""
+    for number in ASKING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)   # torch's would raise, for it takes a worker's end for a failure
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _as_a_child():
