@@ -326,7 +326,9 @@ class Run:
         if self._stop.wanted and isinstance(error, RuntimeError) and 'DataLoader worker' in str(error):
             error = self._stop.now()     # the signal went to all processes of the job, and took a worker first: the last save counts
         ending = describe(error, self.folder)
-        for close in (self._closing.close, self._background.wait, lambda: self._end(ending.status, ending.line)):
+        for close in (self._closing.close, self._background.wait,
+                      lambda: self._background.submit(self._end, ending.status, ending.line),   # in that thread: after any report that is still to come
+                      self._background.wait):
             with contextlib.suppress(OSError):  # where the disk is what failed, the screen and the exit code still tell
                 close()
         self._leave(ending)
