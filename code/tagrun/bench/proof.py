@@ -55,7 +55,7 @@ FIGURES = {
     11: Figure("Repository states: user's files, index or branch changed", '0', 'a killed `git commit` left 3 locks', 'test_repository_states.py'),
     12: Figure('Bad inputs: tracebacks shown, canaries touched', '0, 0', 'MLflow: 10 traversal CVEs and more; GitPython: 26 advisories', 'test_hostile_*.py'),
     13: Figure('Planted secrets found in any output', '0', 'wandb #817, inspect_ai #4302, Comet #474', 'test_hostile_secrets.py'),
-    14: Figure('Hostile report in Chromium: scripts run, requests made', '0, 0', 'MLflow XSS 2024 and 2026', 'test_report.py -k hostile'),
+    14: Figure('Hostile report in Chromium: scripts run, requests made', '0, 0', 'MLflow XSS 2024 and 2026', 'test_report_hostile.py'),
     15: Figure('Lines of tests to lines of the product; branches of the saving core covered', 'said; ≥ 95 %', 'SQLite 640 : 1, 100 %'),
 }
 

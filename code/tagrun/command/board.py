@@ -7,7 +7,6 @@ A server holds an flock on its server.json for its life, so a dead one is never 
 links, named <tag>/<id>; no run is copied.
 """
 import fcntl
-import http.client
 import json
 import os
 import signal
@@ -88,6 +87,7 @@ def running(place):
 
 def answers(place, port, logdir, prefix=''):
     """Wait for the server of `place` to serve `logdir`: False if it died, as it does when its port was taken meanwhile."""
+    import http.client      # here: every run loads this file, and most never ask
     end = time.monotonic() + START_S
     while running(place) and time.monotonic() < end:
         try:

@@ -27,7 +27,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: minutes long; runs with --slow')
-    config.pluginmanager.import_plugin('hostile')   # its fixtures
+    for helper in ('hostile', 'pages'):     # their fixtures
+        config.pluginmanager.import_plugin(helper)
 
 
 def pytest_collection_modifyitems(config, items):
