@@ -27,7 +27,7 @@ KNOWN = {   # setting: (pattern, example)
     'cpus': (COUNT, '4 (for each run)'), 'gpus': (r'[0-9]{1,3}|0\.[0-9]{1,3}', '1 or 0.5 (for each run)'),
     'retries': ('[0-9]{1,4}', '3'),
 }
-RETRIES, CONNECT_S, LOOK_S, LEAVE_S = '3', 5, 1, 60
+RETRIES, CONNECT_S, LOOK_S = '3', 5, 1
 QUEUED, RUNNING, ENDED, CANCEL = jobs.QUEUED, jobs.RUNNING, 'ended', 'cancel'
 
 

@@ -3,7 +3,7 @@
     Leader(config, folder), Follower(config, folder)        # open_run gives one of them where torchrun started the process
 
 A batch of a Loader is each process's part of it, a loss that is traced that of the whole batch. All save, stop and end together.
-What a follower prints is not shown; what goes to its stderr is in the log, and what ends it is said by distributed.start.
+What a follower prints is not shown; what goes to its stderr is in the log, and what ends it is said by agent.start.
 """
 import contextlib
 import os
@@ -87,7 +87,7 @@ class Leader(Run):
         distributed.leave(0)
 
     def _end(self, status, message=None):
-        """Of a failure distributed.start says which process's it was."""
+        """Of a failure agent.start says which process's it was."""
         failed = status == statistic.FAILED and distributed.MARK in os.environ
         super()._end(statistic.RUNNING if failed else status, None if failed else message)
 

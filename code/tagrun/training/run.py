@@ -20,7 +20,7 @@ import torch
 from tagrun.store import atomic, confusion, history, layout, lock, pruning, run_json, statistic
 from tagrun.store import checkpoints as stored
 from tagrun.training import args as arguments
-from tagrun.training import checkpoint, distributed, environment, loader as order, progress, seeding, shards
+from tagrun.training import agent, checkpoint, distributed, environment, loader as order, progress, seeding, shards
 from tagrun.training.log import Log
 from tagrun.training.report import describe, ended, epoch_line, now, report, tell
 from tagrun.training.signals import Pruned, Stop
@@ -44,9 +44,9 @@ def open_run(config):
         folder = distributed.told(_folder(code) if distributed.rank() == 0 else None)
         return (ranks.Follower if distributed.rank() else ranks.Leader)(config, folder)
     folder = _folder(code)
-    processes = distributed.count(config, folder)
-    if processes > 1 or distributed.nodes()[0] > 1:
-        sys.exit(distributed.start(processes, folder))
+    processes = agent.count(config, folder)
+    if processes > 1 or agent.nodes()[0] > 1:
+        sys.exit(agent.start(processes, folder))
     return Run(config, folder)
 
 
