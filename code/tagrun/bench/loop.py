@@ -1,16 +1,21 @@
 """A training step of Tagrun's whole loop, against a bare PyTorch loop, a hand-written one, and the frameworks that are installed.
 
     python code/tagrun/bench/loop.py [--rounds 5] [--epochs 60] [--hidden 100] [--ways bare Tagrun]
-    pip install -r code/tagrun/bench/requirements-bench.txt       # brings Lightning, Ignite and Accelerate
+    python code/tagrun/bench/loop.py --nproc 2                      # against a bare DistributedDataParallel loop that torchrun starts
+    python code/tagrun/bench/loop.py --device cuda --hidden 4000 --amp bf16 --compile
+    pip install -r code/tagrun/bench/requirements-bench.txt         # brings Lightning, Ignite and Accelerate
 
 MNIST-1D's MLP, batches of 100, AdamW, one thread, all 4,000 samples: 40 steps an epoch. Tagrun: bars, running loss and accuracy, TensorBoard at
 each step, trace, history, a synced and digested checkpoint each epoch, signals handled. `by hand`: bars, the same metrics, TensorBoard at each
 step, torch.save each epoch. The frameworks: loss and accuracy, no checkpoint. All but Tagrun read with torch's default DataLoader. Each way is a
-process of its own, all in turns; wall time from epoch's end to epoch's end, the first five left out; medians.
+process of its own, all in turns; wall time from epoch's end to epoch's end, the first five left out; medians. With several processes, on
+a GPU, with AMP or torch.compile: the bare loop and Tagrun, both with them.
 """
 import argparse
+import contextlib
 import importlib.util
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -24,6 +29,7 @@ if 'WAY' not in os.environ:     # else it is the project's own code that is impo
 SETTINGS = {'model': "'mlp'", 'phases': "('train',)", 'watch': "'train/loss'", 'watch_mode': "'min'", 'val_rate': '0.0', 'dropout': '0.0', 'schedule': "'constant'",
             'batch_size': '100'}
 FIRST = 5       # epochs that warm up
+STEPS = 40      # in an epoch
 
 
 def main():
@@ -31,27 +37,35 @@ def main():
     options.add_argument('--rounds', type=int, default=5)
     options.add_argument('--epochs', type=int, default=60)
     options.add_argument('--hidden', type=int, default=100, help="of the MLP's layers: how the ratio grows with the work of a step")
-    options.add_argument('--ways', nargs='+', choices=WAYS, default=[way for way, (_, package) in WAYS.items() if not package or importlib.util.find_spec(package)])
+    options.add_argument('--ways', nargs='+', choices=WAYS, help='these alone; the first one is 1.00')
+    options.add_argument('--nproc', type=int, default=1, help='processes that share each batch')
+    options.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
+    options.add_argument('--amp', default='off', choices=('off', 'bf16'))
+    options.add_argument('--compile', action='store_true')
     found = options.parse_args()
-    medians = measure(found.ways, found.rounds, found.epochs, found.hidden)
+    plain = found.nproc == 1 and found.device == 'cpu' and found.amp == 'off' and not found.compile
+    ways = found.ways or [way for way, (_, package) in WAYS.items() if (plain or way in BARE) and (not package or importlib.util.find_spec(package))]
+    medians = measure(ways, found.rounds, found.nproc, epochs=found.epochs, hidden=found.hidden, device=found.device, amp=found.amp, compile=found.compile)
     for way, (median, lowest, highest) in medians.items():
-        print(f'{way:<24} {1e6 * median:7.0f} µs a step   ({1e6 * lowest:.0f} to {1e6 * highest:.0f})   {median / medians[found.ways[0]][0]:5.2f}')
+        print(f'{way:<24} {1e6 * median:7.0f} µs a step   ({1e6 * lowest:.0f} to {1e6 * highest:.0f})   {median / medians[ways[0]][0]:5.2f}')
 
 
-def measure(ways, rounds, epochs, hidden):
+def measure(ways, rounds, processes, **settings):
     """{way: (median, lowest, highest of the rounds' medians)}, seconds a step."""
     from conftest import make_data, make_project
+    torchrun = ['-m', 'torch.distributed.run', f'--nproc-per-node={processes}', '--rdzv-backend=c10d', '--rdzv-endpoint=127.0.0.1:0', '--local-addr=127.0.0.1']
     with tempfile.TemporaryDirectory() as folder:
-        project = make_project(Path(folder) / 'project', make_data(Path(folder)), **SETTINGS, epochs=str(epochs), hidden=str(hidden))
+        project = make_project(Path(folder) / 'project', make_data(Path(folder)), **SETTINGS, **{name: repr(value) for name, value in settings.items()})
         found = {way: [] for way in ways}
         for _ in range(rounds):
             for way in ways:
-                done = subprocess.run([sys.executable, __file__], cwd=project.root, capture_output=True, text=True,
-                                      env={**os.environ, 'PYTHONPATH': str(project.root / 'code'), 'OMP_NUM_THREADS': '1', 'WAY': way})
+                starter = torchrun if processes > 1 and way != 'Tagrun' else []
+                done = subprocess.run([sys.executable, *starter, __file__], cwd=project.root, capture_output=True, text=True,
+                                      env={**os.environ, 'PYTHONPATH': str(project.root / 'code'), 'OMP_NUM_THREADS': '1', 'WAY': way, 'PROCESSES': str(processes)})
                 if done.returncode:
                     sys.exit(f'{way}: {done.stderr[-2000:]}')
-                ends = [float(word) for word in done.stdout.rpartition('ends:')[2].split()]
-                found[way].append(statistics.median((end - begin) / 40 for begin, end in zip(ends[FIRST:], ends[FIRST + 1:])))
+                ends = [float(word) for word in re.search('^ends:(.*)$', done.stdout, re.MULTILINE)[1].split()]
+                found[way].append(statistics.median((end - begin) / STEPS for begin, end in zip(ends[FIRST:], ends[FIRST + 1:])))
     return {way: (statistics.median(values), min(values), max(values)) for way, values in found.items()}
 
 
@@ -64,27 +78,48 @@ def parts(fused=False, tagruns=False):
     from dataloader import Signals, build_loaders, load_arrays
     from model import build_model
     from tagrun.training import args as arguments
-    args = arguments.load(config, 0)
+    args, processes = arguments.load(config, 0), int(os.environ['PROCESSES'])
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    arrays = load_arrays()
-    loader = torch.utils.data.DataLoader(Signals(arrays['x'], arrays['y']), args.batch_size, shuffle=True)
     model = build_model(args).train()
+    if args.device == 'cuda':
+        torch.cuda.set_device(int(os.environ.get('LOCAL_RANK', 0)))
+        model.cuda()
+    arrays, sampler = load_arrays(), None
+    data = Signals(arrays['x'], arrays['y'])
+    if processes > 1:
+        torch.distributed.init_process_group('nccl' if args.device == 'cuda' else 'gloo')
+        sampler, model = torch.utils.data.DistributedSampler(data), torch.nn.parallel.DistributedDataParallel(model)
+    loader = torch.utils.data.DataLoader(data, args.batch_size // processes, shuffle=sampler is None, sampler=sampler, pin_memory=args.device == 'cuda')
+    if args.compile:
+        model.compile()
     return args, build_loaders(args)['train'] if tagruns else loader, model, torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=0.0, fused=fused)
 
 
 def bare(**options):
+    import torch
     from torch.nn.functional import cross_entropy
     args, loader, model, optimizer = parts(**options)
+    mixed = contextlib.nullcontext() if args.amp == 'off' else torch.autocast(args.device, torch.bfloat16)
     ends = []
     for _ in range(args.epochs):
         for x, y in loader:
+            x, y = x.to(args.device, non_blocking=True), y.to(args.device, non_blocking=True)
             optimizer.zero_grad()
-            loss = cross_entropy(model(x), y)
+            with mixed:
+                loss = cross_entropy(model(x), y)
             loss.backward()
             optimizer.step()
-        ends.append(time.perf_counter())
+        end(ends)
     return ends
+
+
+def end(ends):
+    """Add the time, when the device has done what it was given."""
+    import torch
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    ends.append(time.perf_counter())
 
 
 def by_hand():
@@ -112,17 +147,19 @@ def by_hand():
 
 
 def tagrun():
-    """The project's own main(), as a scratch run."""
+    """The project's own main(), as a scratch run. Of several processes main() does not return: the times are told at the last epoch."""
     import main as researchers
-    from tagrun.training import run
+    from tagrun.training import agent, run
     ends, real = [], run.Run.end_epoch
 
     def end_epoch(self, state):
         real(self, state)
-        ends.append(time.perf_counter())
+        end(ends)
+        if state.epoch == self.args.epochs:
+            tell(ends)
     run.Run.end_epoch = end_epoch
+    agent.count = lambda *_: int(os.environ['PROCESSES'])
     researchers.main()
-    return ends
 
 
 def accelerate():
@@ -198,6 +235,13 @@ WAYS = {    # what it is called: (how it trains, the package it needs)
     'Ignite': (ignite, 'ignite'),
     'Lightning': (lightning, 'lightning'),
 }
+BARE = ('bare', 'bare, fused AdamW', "bare, Tagrun's Loader", 'Tagrun')     # those that know several processes, GPUs, AMP and torch.compile
+
+
+def tell(ends):
+    if ends and os.environ.get('RANK', '0') == '0':
+        print('ends:', *ends, flush=True)
+
 
 if __name__ == '__main__':
-    print('ends:', *WAYS[os.environ['WAY']][0]()) if 'WAY' in os.environ else main()
+    tell(WAYS[os.environ['WAY']][0]()) if 'WAY' in os.environ else main()

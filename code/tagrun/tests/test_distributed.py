@@ -90,6 +90,16 @@ def test_metrics_are_those_of_one_process_on_the_same_weights(pair, monkeypatch)
     assert content['record']['matrices']['val/confusion'].sum() == 400
 
 
+def test_each_step_is_traced_with_the_loss_over_the_whole_batch(pair):
+    lines = [line.split(',') for line in (pair.folder('t1/0') / 'trace.csv').read_text().splitlines()[1:]]
+    steps = [line for line in lines if line[1]]
+    assert [int(line[1]) for line in steps] == list(range(1, len(steps) + 1))
+    losses = [float(line[4]) for line in steps if line[0] == '5']
+    sizes = [59] * (len(losses) - 1) + [3600 - 59 * (len(losses) - 1)]
+    mean = sum(loss * size for loss, size in zip(losses, sizes)) / 3600
+    assert 0 < sizes[-1] < 59 and mean == pytest.approx(pair.statistic('t1/0')['last']['train/loss'], rel=1e-6)
+
+
 def test_its_checkpoint_goes_on_in_one_process(pair):
     told = pair.tagrun('continue', 't1', '--from', '1', '--nproc', '1').stderr
     assert 'resumed after epoch 1' in told and 'rank' not in told

@@ -172,18 +172,18 @@ class Together:
         self._last = time.monotonic()
 
     def ask(self, save, stop, now=False):
-        """(save, stop), the same in all; `stop` is a signal's number or None. `now`: look at this step; the same in all."""
+        """(whether they looked, save, stop), the same in all; `stop` is a signal's number or None. `now`: look at this step; the same in all."""
         self._left -= 1
         if self._left > 0 and not now:
-            return False, None
+            return False, False, None
         seconds = time.monotonic() - self._last
         steps = 0 if rank() else max(1, min(FURTHEST, int(LOOK_S / max(1e-6, seconds / (self._between - max(0, self._left))))))
         save, stop, self._between = highest(int(save), stop or 0, steps)
         self._left, self._last = self._between, time.monotonic()
-        return bool(save), stop or None
+        return True, bool(save), stop or None
 
 
-# --- the model, its loss and metrics ---------------------------------------------------------------------------------
+# --- the model and its metrics ---------------------------------------------------------------------------------------
 
 
 def wrap(model, shard=False):
@@ -260,16 +260,6 @@ class Parallel(DistributedDataParallel):
 
     def load_state_dict(self, *arguments, **options):
         return self.module.load_state_dict(*arguments, **options)
-
-
-def mean_loss(loss, share):
-    """The loss over the whole batch, from each process's mean over its share of it. On a GPU nothing waits for it."""
-    if loss is None:
-        return None
-    value = torch.as_tensor(loss).detach()
-    value = value * share if share else torch.zeros_like(value)
-    torch_distributed.all_reduce(value)
-    return value
 
 
 def summed(meters):

@@ -2,7 +2,8 @@
 
     Leader(config, folder), Follower(config, folder)        # open_run gives one of them where torchrun started the process
 
-A batch of a Loader is each process's part of it, a loss that is traced that of the whole batch. All save, stop and end together.
+A batch of a Loader is each process's part of it, a loss that is traced that of the whole batch. All save, stop and end together. They speak
+of that not at each step, which would take longer than a small model's, but when they look for who shall stop, four times a second.
 What a follower prints is not shown; what goes to its stderr is in the log, and what ends it is said by agent.start.
 """
 import contextlib
@@ -12,14 +13,19 @@ import sys
 from tagrun.store import statistic
 from tagrun.training import checkpoint, distributed, loader as order, seeding, shards
 from tagrun.training.log import Log
+from tagrun.training.meter import fetch
 from tagrun.training.run import Run
 
 
 class Leader(Run):
     def _own(self):
         super()._own()
-        self._together = distributed.Together()
+        self._meet()
         distributed.lead()
+
+    def _meet(self):
+        self._together = distributed.Together()
+        self._steps = []        # that are not traced yet, each with this process's own loss
 
     def _check_division(self, state, loaders):
         if not hasattr(state.model, 'share'):
@@ -33,14 +39,25 @@ class Leader(Run):
         """This process's part of each batch; see Run.batches."""
         for batch in super().batches(state, loader, phase):
             share = order.share(loader, state.batch)
-            state.model.share, state.meter.counts = share, share > 0
+            state.model.share, state.meter.counts, self._share = share, share > 0, share
             yield batch
-            if phase == 'train':
-                state.meter.last['loss'] = distributed.mean_loss(state.meter.last.get('loss'), share)
+
+    def _trace_step(self, epoch, step, digests, loss, lr):
+        self._steps.append((epoch, step, digests, lr, self._share, loss if self._share or loss is None else 0.0))
+
+    def _trace_steps(self):
+        """The steps since the last look, with the loss over all samples: the processes' own, weighted, added up in their order."""
+        steps, self._steps = self._steps, []
+        losses = iter(fetch([loss for *_, loss in steps if loss is not None]))
+        own = [None if loss is None else share * next(losses) for *_, share, loss in steps]
+        for (epoch, step, digests, lr, *_), parts in zip(steps, zip(*distributed.gathered(own)) if steps else ()):
+            super()._trace_step(epoch, step, digests, None if None in parts else sum(parts), lr)
 
     def _asked(self, due, now):
-        save, stop = self._together.ask(due, self._stop.wanted, now)
+        looked, save, stop = self._together.ask(due, self._stop.wanted, now)
         self._stop.wanted = self._stop.wanted or stop
+        if looked:
+            self._trace_steps()
         return save, stop
 
     def _asked_at_an_end(self, last):
@@ -103,7 +120,7 @@ class Follower(Leader):
 
     def _own(self):
         self._log = Log(self.folder / 'log', shown=False)
-        self._together = distributed.Together()
+        self._meet()
 
     def _open(self, state, loaders, saved):
         self._trace = self._writer = self._bars = self._checkpoints = _Nothing()

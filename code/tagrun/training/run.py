@@ -183,12 +183,14 @@ class Run:
             state.batch += 1
             if traced:
                 state.step += 1
-                loss = state.meter.last.get('loss')
-                self._trace.step(state.epoch + 1, state.step, *traced, loss)
-                self._writer.step(state.step, loss, state.optimizer.param_groups[0]['lr'])
+                self._trace_step(state.epoch + 1, state.step, traced, state.meter.last.get('loss'), state.optimizer.param_groups[0]['lr'])
             self._bars.step(state.meter)
             self._save_or_stop(state)
             self._trial.kill(state)
+
+    def _trace_step(self, epoch, step, digests, loss, lr):
+        self._trace.step(epoch, step, *digests, loss)
+        self._writer.step(step, loss, lr)
 
     def _from_here(self, state, loader, phase):
         """An iterator over what is left of the phase, with every generator as it was there."""
