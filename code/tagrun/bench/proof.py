@@ -9,17 +9,18 @@ counts that their own tests make; 15 is about the tests themselves. What was fou
 """
 import argparse
 import csv
-import datetime
 import json
 import os
-import platform
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+import where
 
 CODE = Path(__file__).resolve().parents[2]
 TESTS = CODE / 'tagrun' / 'tests'
@@ -147,9 +148,9 @@ def saving(folder, options):
         return {}
     import saving as cost
     seconds = cost.measure(options.rounds)
-    share = {way: 100 * (seconds[way] / seconds['no save'] - 1) for way in cost.WAYS}
-    return {8: (f'{share["Tagrun"]:+.1f} % of {seconds["no save"]:.2f} s, for 12 MB (torch.save, neither synced nor digested: {share["torch.save"]:+.1f} %)',
-                share['Tagrun'] <= 3.5)}
+    epoch = statistics.median(seconds['no save'])
+    tagruns, plain = (100 * cost.added(seconds, way) / epoch for way in ('Tagrun', 'torch.save'))
+    return {8: (f'{tagruns:+.1f} % of {epoch:.2f} s, for 12 MB (torch.save, neither synced nor digested: {plain:+.1f} %)', tagruns <= 3.5)}
 
 
 def stop(folder, options):
@@ -236,23 +237,13 @@ def _told(bad):
 def table(results, options, seconds):
     """The scoreboard in Markdown, with what it was measured on."""
     mended = [row['figure'] for row in csv.DictReader(MENDED.open(newline=''))]
-    lines = [f'{"Full" if options.full else "Short"} campaign, seed {options.seed}: {datetime.date.today()}, commit {_commit()}, {_machine()}; {seconds / 60:.0f} minutes.', '',
+    lines = [f'{"Full" if options.full else "Short"} campaign, seed {options.seed}: {where.line()}; {seconds / 60:.0f} minutes.', '',
              '| # | figure | target | result | found and mended | of others |', '|---|---|---|---|---|---|']
     for number, (result, good) in sorted(results.items()):
         figure = FIGURES[number]
         lines.append(f'| {number} | {figure.name} | {figure.target} | {"**missed:** " if good is False else ""}{result} | {mended.count(str(number)) or ""} | {figure.others} |')
     rest = sum(not re.fullmatch('[0-9]+', figure) for figure in mended)
     return '\n'.join([*lines, '', f'{rest} more were found by single faults (`code/tagrun/bench/mended.csv` has all {len(mended)}, each with its test).', ''])
-
-
-def _commit():
-    done = subprocess.run(['git', 'describe', '--always', '--dirty'], cwd=CODE, capture_output=True, text=True)     # a bench is no part of the tool
-    return done.stdout.strip() or 'unknown'
-
-
-def _machine():
-    import torch
-    return f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores, no GPU, Python {platform.python_version()}, torch {torch.__version__}'
 
 
 if __name__ == '__main__':
