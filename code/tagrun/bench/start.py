@@ -20,7 +20,7 @@ from pathlib import Path
 CODE = Path(__file__).resolve().parents[2]
 MAIN = "import os, time\nopen(os.environ['BEGAN'], 'w').write(repr(time.time()))\n"
 PEERS = {'dvc exp run': 'dvc', 'MLflow': 'mlflow'}      # the package that it needs
-STAGE = 'stages:\n  train:\n    cmd: $PYTHON code/main.py\n    always_changed: true\n'
+STAGE = 'stages:\n  train:\n    cmd: \'"$PYTHON" code/main.py\'\n    always_changed: true\n'
 MLFLOW = "import runpy, sys, mlflow\nwith mlflow.start_run(run_name=sys.argv[1]):\n    mlflow.log_params({'lr': 0.1, 'seed': 1})\n    runpy.run_path('code/main.py')\n"
 BY_HAND = '''set -e
 commit=$(git commit-tree HEAD^{tree} -p HEAD -m "$1")
