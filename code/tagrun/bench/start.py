@@ -83,7 +83,8 @@ def add_runs(root, count):
 def began_after(root, command):
     """Seconds from the call to the first line of main.py."""
     mark = root / 'began'
-    env = {**os.environ, 'BEGAN': str(mark), 'PYTHON': sys.executable, 'CI': 'true', 'DVC_NO_ANALYTICS': '1', 'MLFLOW_ALLOW_FILE_STORE': 'true',
+    env = {**os.environ, 'BEGAN': str(mark), 'PYTHON': sys.executable, 'CI': 'true', 'DVC_NO_ANALYTICS': '1',
+           'MLFLOW_ALLOW_FILE_STORE': 'true', 'MLFLOW_TRACKING_URI': (root / '__mlflow__').as_uri(),
            **{f'GIT_{role}_{part}': 'a@example.org' for role in ('AUTHOR', 'COMMITTER') for part in ('NAME', 'EMAIL')}}
     start = time.time()
     subprocess.run(command, cwd=root, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
