@@ -1,8 +1,8 @@
 """The scoreboard: breaks runs in every way the campaign knows, counts what did not come back, and writes a table of it.
 
-    python code/tagrun/bench/proof.py                   # short, about five minutes
-    python code/tagrun/bench/proof.py --full -o proof.md    # 1,000 kills and so on: some hours on one core
-    python code/tagrun/bench/proof.py --only 1 5 --kills 300
+    tagrun proof                        # short, about ten minutes
+    tagrun proof --full -o proof.md     # 1,000 kills and so on: more than an hour
+    tagrun proof --only 1 5 --kills 300
 
 Exit code 1 if a figure misses its target. Figures 1 to 9 are measured here, by tests/campaign.py and bench/saving.py; 10 to 13 are
 counts that their own tests make; 15 is about the tests themselves. What was found on the way is listed in mended.csv.

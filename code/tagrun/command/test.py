@@ -16,9 +16,14 @@ TESTS = setup.CODE / 'tagrun' / 'tests'
 OWN_PROCESSES = ('-n', '--numprocesses', '--dist', '-p', '-s', '--capture=no', '-x', '--pdb', '--trace')
 
 
-def main(argv):
-    extras = [] if setup.is_yours() else sorted(setup.CODE.glob('requirements-*.txt'))     # without its packages an extra's tests are skipped
+def bring():
+    """What all tests need, into .venv: without its packages an extra's tests are skipped."""
+    extras = [] if setup.is_yours() else sorted(setup.CODE.glob('requirements-*.txt'))
     setup.bring([setup.REQUIREMENTS, *(extras or [setup.FOR_TESTS])])
+
+
+def main(argv):
+    bring()
     words = [_absolute(word) for word in argv]
     if not any(word.startswith(OWN_PROCESSES) for word in words):
         words = ['-n', '2', *words]

@@ -12,14 +12,31 @@ from tagrun.store import atomic, reading
 NAME = 'history.csv'
 
 
-def write(folder, rows):
-    """Replace it by `rows`, dicts of numbers. Columns are the keys in first-seen order, seconds last; floats keep all digits."""
-    columns = list(dict.fromkeys(key for row in rows for key in row if key != 'seconds')) + ['seconds']
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, restval='', lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic.write(Path(folder) / NAME, buffer.getvalue())
+class Text:
+    """The file's text. It is kept, so that one more epoch is one more line, after ten thousand too."""
+
+    def __init__(self):
+        self._columns, self._lines = ['seconds'], []
+
+    def of(self, rows):
+        """`rows`: dicts of numbers; those of the last call come first, unchanged. Columns are the keys in first-seen order, seconds last; floats keep all digits."""
+        seen = [*self._columns[:-1], *(key for row in rows[len(self._lines):] for key in row if key != 'seconds')]
+        columns = [*dict.fromkeys(seen), 'seconds']
+        if columns != self._columns:
+            self._columns, self._lines = columns, []
+        self._lines += [_line(row.get(name, '') for name in columns) for row in rows[len(self._lines):]]
+        return ''.join([_line(columns), *self._lines])
+
+
+def _line(values):
+    line = io.StringIO()
+    csv.writer(line, lineterminator='\n').writerow(values)
+    return line.getvalue()
+
+
+def write(folder, rows, text=None):
+    """Replace it by `rows`, in the Text of an earlier call if there is one."""
+    atomic.write(Path(folder) / NAME, (text or Text()).of(rows))
 
 
 def read(folder):

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -161,11 +162,14 @@ def test_a_model_that_has_no_graph_is_trained_without_one(tmp_path, example, why
     assert why in ''.join(logged) and bool(logged) == bool(why)
 
 
-def ended(folder, error, finish=None, wanted=None):
-    """The Ending of a run that leaves its block with `error`."""
-    found = []
+def ended(folder, error, finish=None, wanted=None, report=None):
+    """[status, Ending] of a run that leaves its block with `error`; `report` is still to come then."""
+    found, background = [], checkpoint.Background()
+    if report:
+        background.submit(report, found)
+        background._flying.clear()      # as Ctrl-C may, just after it was handed over
     stop = types.SimpleNamespace(wanted=wanted, leaving=lambda: None, now=lambda: run.Stop.now(stop))
-    here = types.SimpleNamespace(_stop=stop, folder=folder, _closing=contextlib.ExitStack(), _background=checkpoint.Background(), _finish=finish,
+    here = types.SimpleNamespace(_stop=stop, folder=folder, _closing=contextlib.ExitStack(), _background=background, _finish=finish,
                                  _end=lambda status, line: found.append(status), _leave=found.append)
     Run.__exit__(here, type(error), error, None)
     return found
@@ -183,6 +187,13 @@ def test_a_worker_that_the_same_signal_took_is_no_failure(tmp_path):
     error = RuntimeError('DataLoader worker (pid 7) is killed by signal: Terminated.')
     assert ended(tmp_path, error, wanted=signal.SIGTERM)[1].code == 75
     assert ended(tmp_path, error)[1].code == 1
+
+
+def test_how_it_ended_is_written_after_a_report_that_nobody_waits_for(tmp_path):
+    def report(found):
+        time.sleep(0.3)
+        found.append('running')
+    assert ended(tmp_path, KeyboardInterrupt(), wanted=signal.SIGINT, report=report)[:2] == ['running', 'interrupted']
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------------------

@@ -234,7 +234,7 @@ def test_requirements_are_read_as_pip_reads_them(clone):
                             'git+https://example.org/e\n-r more.txt\n\nabsent-f; sys_platform != "no"\npytest\n')
     asked = ('import sys; sys.path.append(sys.argv[1]); from tagrun.command import setup; '
              'print(*setup.missing(setup.REQUIREMENTS))')
-    done = subprocess.run([sys.executable, '-c', asked, clone.root / 'code'], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, '-c', asked, clone.root / 'code'], cwd=clone.root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ['absent-a', 'Absent_B', 'absent-d', 'absent-f']
 
 

@@ -99,6 +99,12 @@ def test_a_history_keeps_every_digit_and_new_columns(tmp_path):
     assert float(read[0]['val/acc']) == 1 / 3 and read[0]['val/f1'] == '' and read[1]['val/acc'] == 'nan' and float(read[1]['val/f1']) == 1e-300
 
 
+def test_a_history_that_grows_is_the_same_text_as_one_that_is_written_at_once(tmp_path):
+    rows = [{'epoch': 1, 'a': 0.5, 'seconds': 0.1}, {'epoch': 2, 'a': 0.25, 'seconds': 0.2}, {'epoch': 3, 'b': 1.5, 'a': 2.0, 'seconds': 0.3}, {'epoch': 4, 'a': 1.0, 'seconds': 0.4}]
+    text, whole = history.Text(), history.Text()
+    assert [text.of(rows[:count]) for count in range(1, 5)][-1] == whole.of(rows) == 'epoch,a,b,seconds\n1,0.5,,0.1\n2,0.25,,0.2\n3,2.0,1.5,0.3\n4,1.0,,0.4\n'
+
+
 def test_the_first_difference_is_named_by_step_and_stream():
     one = ['1,1,aa,bb,2.5,', '1,2,aa,bb,2.25,', '1,,,,,cafe']
     assert trace.first_difference(one, one[:2]) is None

@@ -89,9 +89,9 @@ class Leader(Run):
             super()._draw_graph(state, loaders)
 
     def _parts(self, state):
-        own = {'random': seeding.random_state(), 'meter': checkpoint.copied(state.meter.state_dict())} if state.phase else None
-        parts = distributed.gathered(own)
-        return {'ranks': parts} if state.phase else {}
+        if not state.phase:
+            return {}
+        return {'ranks': distributed.gathered({'random': seeding.random_state(), 'meter': checkpoint.copied(state.meter.state_dict())})}
 
     def __exit__(self, kind, error, trace):
         if error is not None:

@@ -14,12 +14,14 @@ class Record:
             raise ValueError(f"config.py: watch_mode is {mode!r}; 'min' or 'max'")
         self.watch, self.mode, self.patience = watch, mode, patience
         self.history = []           # one dict an epoch: epoch, metrics, lr, seconds
+        self._texts = []            # each of them as JSON
         self.best_epoch = 0         # from 1; 0: none yet
         self.matrices = {}          # the best epoch's: {'val/confusion': (C, C) tensor}
 
     def add(self, numbers, matrices, seconds):
         """One epoch's metrics; True if it is the best so far. A NaN is never the best; the first of equals stays."""
         self.history.append({'epoch': len(self.history) + 1, **numbers, 'seconds': seconds})
+        self._texts.append(json.dumps(self.history[-1]))
         better = self._better(numbers.get(self.watch))
         if better:
             self.best_epoch, self.matrices = len(self.history), matrices
@@ -43,7 +45,8 @@ class Record:
 
     def state_dict(self):
         """The history as one text: a checkpoint looks at each object in it, which for many epochs took longer than the weights."""
-        return {'history': json.dumps(self.history), 'best_epoch': self.best_epoch, 'matrices': self.matrices}
+        return {'history': f'[{", ".join(self._texts)}]', 'best_epoch': self.best_epoch, 'matrices': self.matrices}
 
     def load_state_dict(self, state):
         self.history, self.best_epoch, self.matrices = json.loads(state['history']), state['best_epoch'], dict(state['matrices'])
+        self._texts = [json.dumps(row) for row in self.history]

@@ -74,6 +74,7 @@ class Run:
         self._closing = contextlib.ExitStack()
         self._started = _first_start(folder) or now()
         self._record = self._digest = self._told = self._matrices = None
+        self._history = history.Text()
         try:
             self._configure(config)
         except Exception as error:  # a value in config.py; there is nothing to close yet
@@ -310,7 +311,7 @@ class Run:
         if digest:
             content['digest']['weights'] = digest if isinstance(digest, str) else digest.result()
         if rows:
-            history.write(self.folder, rows)
+            history.write(self.folder, rows, self._history)
         statistic.write(self.folder, content)
         self._told = content
 
