@@ -1,10 +1,12 @@
 """Kill a run anywhere, continue it: the same weights, history and trace as of the run that was left alone, to the last bit."""
 import random
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
+import torch
 from conftest import make_project, wait_for
 
 # augmentation, dropout, accumulation, clipping, a schedule; a save every tenth of a second, so that kills find all kinds of place
@@ -148,3 +150,44 @@ def test_what_is_put_on_the_state_joins_the_checkpoint(tmp_path, data):
             project.tagrun('run', '-f', 't1')
         outcomes.append(project.outcome('t1/0'))
     assert outcomes[0] == outcomes[1]
+
+
+IMAGES = """
+
+class Images(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, CLASSES))
+
+    def forward(self, x):
+        return self.body(x.view(-1, 1, 8, 5))
+
+
+def build_model(args):
+    return Images().to(memory_format=torch.channels_last)
+"""
+COMPILER = pytest.mark.skipif(not shutil.which('g++'), reason='torch.compile needs a C++ compiler')
+
+
+@pytest.mark.parametrize('settings, model', [({'amp': "'bf16'"}, ''), ({'amp': "'fp16'"}, ''), ({'amp': "'bf16'"}, IMAGES),
+                                             pytest.param({'compile': 'True'}, '', marks=[pytest.mark.slow, COMPILER])],
+                         ids=['bf16', 'fp16, with its scaler', 'bf16, channels last', 'compiled'])
+def test_what_makes_a_gpu_faster_is_resumed_exactly_too(tmp_path, data, settings, model):
+    """On a CPU, where all of it works as well."""
+    outcomes = []
+    for name in ('untouched', 'killed'):
+        project = make_project(tmp_path / name, data, **BUSY, **settings)
+        if model:
+            with (project.root / 'code' / 'model.py').open('a') as file:
+                file.write(model)
+            project.commit()
+        if name == 'killed':
+            assert trained_until_killed(project, ('run', '-f'), 0.3)
+            project.tagrun('continue', 't1')
+        else:
+            project.tagrun('run', '-f', 't1')
+        outcomes.append(project.outcome('t1/0'))
+    assert outcomes[0] == outcomes[1]
+    saved = torch.load(project.folder('t1/0') / 'checkpoint' / 'epoch_last.pth', weights_only=True)['state']
+    assert bool(saved['scaler']) == (settings.get('amp') == "'fp16'")
+    assert not model or saved['model']['body.3.weight'].is_contiguous(memory_format=torch.channels_last)

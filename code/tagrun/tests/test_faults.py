@@ -62,7 +62,7 @@ def test_the_folders_above_a_run_are_synced_before_it_reports(runs, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small disk')
 @pytest.mark.parametrize('options', ['size=200k', 'nr_inodes=12'])
-def test_a_full_disk_is_told_with_path_needed_and_free_bytes(tmp_path, options):
+def test_a_full_disk_is_told_with_path_needed_and_free_bytes_and_before_it_is_full(tmp_path, options, capsys):
     from tagrun.training.checkpoint import Background, Checkpoints
     torch = pytest.importorskip('torch')
     place = tmp_path / 'disk'
@@ -76,6 +76,8 @@ def test_a_full_disk_is_told_with_path_needed_and_free_bytes(tmp_path, options):
             made._background.wait()
         free = 'it can take no further file' if 'inodes' in options else r'about 40,\d+ bytes are needed, [\d,]+ bytes are free'
         assert re.search(rf'No space left on device while writing {re.escape(str(place))}/checkpoint/\S+: .*{free}', str(caught.value)), caught.value
+        told = capsys.readouterr().err
+        assert told.count('a checkpoint takes 40,000 bytes or more, and ') == told.count('make room') == ('size' in options)
         listed = checkpoints.listed(place)
         assert len(listed) >= 2 and all(checkpoints.digest(place / 'checkpoint' / name) == digest for name, digest in listed.items())
         assert not list((place / 'checkpoint').glob('.*'))

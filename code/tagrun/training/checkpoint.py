@@ -9,6 +9,7 @@ SHA256SUMS; only then is it a checkpoint, the links follow, and older ones may g
 """
 import hashlib
 import re
+import shutil
 from collections import OrderedDict
 from concurrent import futures
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 
 from tagrun.store import atomic
 from tagrun.store import checkpoints as store
+from tagrun.training.report import tell
 
 
 class Damaged(ValueError):
@@ -62,6 +64,7 @@ class Checkpoints:
         self._place = self._folder / store.FOLDER
         self._place.mkdir(exist_ok=True)
         self._kept = None           # buffers of the last copy, filled again by the next
+        self._scarce = False        # whether it was said that there is little room
         sums = store.listed(folder)
         self._best = best if best in sums else store.best(folder)
         self._sweep(sums)
@@ -81,17 +84,25 @@ class Checkpoints:
         """Copy `content`, wait for the save before, write it as `name` in the background. Returns a future: the SHA-256 of the weights."""
         self._background.wait()
         self._kept = copied(content, self._kept)
+        self.check_room(self._kept)
         if torch.cuda.is_initialized():
             torch.cuda.synchronize()    # the copies out of its memory are under way until here
         digest = self._background.submit(weights_digest, self._kept['state']['model'])
         self._background.submit(self._write, name, self._kept, digest, best)
         return digest
 
+    def check_room(self, content):
+        """Say, once, that two more checkpoints of this size do not fit: one is written before an older one goes."""
+        size, free = _size(content), shutil.disk_usage(self._place).free
+        if free < 2 * size and not self._scarce:
+            tell(f'tagrun: a checkpoint takes {size:,} bytes or more, and {free:,} are free for {self._place}: make room; a run that a full disk stops can be continued')
+            self._scarce = True
+
     def _write(self, name, content, digest, best):
         sums = store.listed(self._folder)
         if sums.pop(name, None):    # the same name again: until the new one is whole there is none
             store.write_sums(self._folder, sums)
-        with atomic.replacing(self._place / name, needed=sum(tensor.nbytes for tensor in _tensors(content))) as file:
+        with atomic.replacing(self._place / name, needed=_size(content)) as file:
             hashing = _Hashing(file)
             _torch_save({**content, 'weights': digest.result()}, hashing)
         sums[name] = hashing.digest.hexdigest()
@@ -183,6 +194,11 @@ def _torch_save(content, hashing):
         if hashing.error:
             raise hashing.error from None
         raise
+
+
+def _size(content):
+    """Bytes of its tensors."""
+    return sum(tensor.nbytes for tensor in _tensors(content))
 
 
 def _tensors(value):

@@ -117,6 +117,7 @@ class Run:
         """All that is written while it trains."""
         self._checkpoints = checkpoint.Checkpoints(self.folder, self._background, self.args.keep_last, self.args.keep_every,
                                                    best=f'epoch_{state.record.best_epoch}.pth')
+        self._checkpoints.check_room(state.state_dict())
         self._open_trace(state, saved, self.args.epochs * _length(loaders.get('train')))
         self._writer = Writer(self.folder, saved.get('tensorboard'))
         self._closing.callback(self._writer.close)
