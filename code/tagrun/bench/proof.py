@@ -177,9 +177,11 @@ def others(folder, options):
 
 def _pytest(words, full):
     done = subprocess.run([sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *words, *['--slow'] * full], cwd=TESTS, capture_output=True, text=True)
-    line = done.stdout.strip().rpartition('\n')[2].strip('= ')
-    passed, skipped = (int(found[1]) if (found := re.search(rf'(\d+) {word}', line)) else 0 for word in ('passed', 'skipped'))
-    return line, done.returncode == 0 if passed > skipped else None     # without Chromium there is no figure 14
+    line = done.stdout.strip().rpartition('\n')[2]
+    passed, failed, errors, skipped = (int(found[1]) if (found := re.search(rf'(\d+) {word}', line)) else 0 for word in ('passed', 'failed', 'error', 'skipped'))
+    bad = re.findall(r'^(?:FAILED|ERROR) \S*::(\S+)', done.stdout, re.MULTILINE)
+    told = f'{passed + failed + errors:,} tests: {_none(bad)}{f"; {skipped} skipped" if skipped else ""}'
+    return told, done.returncode == 0 if passed > skipped else None     # without Chromium there is no figure 14
 
 
 def tests(folder, options):
