@@ -17,7 +17,7 @@ STRACE = shutil.which('strace')
 
 @pytest.mark.slow
 @pytest.mark.skipif(not STRACE, reason='strace is not here')
-@pytest.mark.parametrize('call, when', [('fsync', 6), ('rename', 5), ('symlink', 2), ('ftruncate', 1), ('write', 60)])
+@pytest.mark.parametrize('call, when', [('fsync', 6), ('rename', 5), ('symlink', 2), ('ftruncate', 1), ('write', 20)])
 def test_a_run_killed_by_the_kernel_in_a_system_call_comes_back(project, call, when):
     project.tagrun('run', '-f', 't1')
     repository, seed = Repository.at(project.root), project.statistic('t1/0')['seed']
