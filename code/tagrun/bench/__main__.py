@@ -1,7 +1,7 @@
 """All measurements of this folder, one after the other: ratios, each against something else in the same minutes.
 
     pip install -r code/tagrun/bench/requirements-bench.txt     # what is set beside Tagrun; what is not installed is left out
-    python code/tagrun/bench                # half an hour, on a machine that does nothing else; --quick: a few minutes
+    python code/tagrun/bench                # a quarter of an hour, on a machine that does nothing else; --quick: two minutes
     python code/tagrun/bench loop start     # these alone
 
 proof.py is apart: it measures no speed.

@@ -86,8 +86,7 @@ def cancel(root, ids):
 
 def _check_nodes(folder):
     """Raises Refusal for a run whose code cannot train on several nodes."""
-    path = folder / 'code' / 'tagrun' / 'training' / 'distributed.py'
-    if not path.is_file() or 'TAGRUN_NODES' not in path.read_text(encoding='utf-8'):
+    if not any('TAGRUN_NODES' in path.read_text(encoding='utf-8') for path in (folder / 'code' / 'tagrun' / 'training').glob('*.py')):
         raise Refusal(f'{folder.parent.name}/{folder.name}: its code trains on one node only: leave out nodes')
 
 

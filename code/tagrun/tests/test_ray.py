@@ -144,11 +144,11 @@ def test_a_run_goes_on_on_another_machine_when_its_own_is_lost(trained, tmp_path
     """A cluster of a head and two nodes, all here; each node has room for one run."""
     with socket.create_server(('127.0.0.1', 0)) as taken:
         address = f'127.0.0.1:{taken.getsockname()[1]}'
-    nodes = []
+    nodes, longer = [], ('--set', 'epochs=400')
     try:
         nodes.append(node(trained, tmp_path / 'head', '--head', f'--port={address.rpartition(":")[2]}', '--num-cpus=0', '--include-dashboard=false'))
         nodes += [node(trained, tmp_path / f'node{number}', f'--address={address}', '--num-cpus=1') for number in range(2)]
-        verb = on_ray_process(trained, 'run', '-f', 'moved', '--ray', f'address={address}', *LONG)
+        verb = on_ray_process(trained, 'run', '-f', 'moved', '--ray', f'address={address}', *longer)
         worker = worker_of(training(trained, 'moved/0', 2))
         os.kill(parent(worker), signal.SIGKILL)     # the node's own process: the node is lost, and its workers with it
         assert verb.wait(180) == 0
@@ -157,7 +157,7 @@ def test_a_run_goes_on_on_another_machine_when_its_own_is_lost(trained, tmp_path
             one.terminate()
         for one in nodes:
             one.wait(60)
-    trained.tagrun('run', '-f', 'stayed', *LONG)
+    trained.tagrun('run', '-f', 'stayed', *longer)
     assert trained.outcome('moved/0') == trained.outcome('stayed/0') and 'resumed' in (trained.folder('moved/0') / 'log').read_text()
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import real_slurm
 import stub
-from conftest import make_project, wait_for
+from conftest import CODE, make_project, wait_for
 
 from tagrun.command import jobs
 from tagrun.command.say import Refusal
@@ -24,6 +24,11 @@ def settings(*words, config=()):
 
 
 # --- without a Slurm ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_of_this_code_can_have_more_nodes(tmp_path):
+    shutil.copytree(CODE / 'tagrun' / 'training', tmp_path / 't1' / '0' / 'code' / 'tagrun' / 'training')
+    on_slurm._check_nodes(tmp_path / 't1' / '0')
 
 
 def test_settings_come_from_git_config_and_the_command_line_wins():
@@ -150,7 +155,7 @@ def test_a_run_that_fails_is_not_put_in_line_again(cluster, slurm):
 @real
 @pytest.mark.slow
 def test_a_run_whose_time_is_up_is_warned_and_goes_on_in_the_next_slot(cluster):
-    words = ('--set', 'epochs=600')
+    words = ('--set', 'epochs=2400')
     cluster.tagrun('run', '-f', 'slot', '--slurm', 'time=1', '--slurm', 'warn=30', *words)
     cluster.tagrun('run', '-f', 'whole', *words)    # meanwhile, here
     finished(cluster, 'slot/0')
