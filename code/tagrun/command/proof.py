@@ -14,6 +14,8 @@ PROOF = setup.CODE / 'tagrun' / 'bench' / 'proof.py'
 
 
 def main(argv):
+    if {'-h', '--help'} & {*argv}:      # before anything is installed
+        return print(__doc__)
     test.bring()
     python = setup.python()
     os.execv(python, [python, str(PROOF), *argv])
