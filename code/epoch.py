@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from model import CLASSES
 
-AMP = {'bf16': torch.bfloat16, 'fp16': torch.float16}
+AMP = {'off': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 def run_epoch(run, state, loader, phase):
@@ -17,10 +17,12 @@ def run_epoch(run, state, loader, phase):
     loss: cross-entropy in nats; acc: share of samples whose digit is right; confusion: counts, rows the truth, columns the prediction.
     """
     args, train = run.args, phase == 'train'
+    if args.amp not in AMP:
+        raise ValueError(f'config.py: amp is {args.amp!r}; one of {", ".join(AMP)}')
     state.model.train(train)
     with torch.set_grad_enabled(train):
         for x, y in run.batches(state, loader, phase):              # x: (B, 40) float32; y: (B,) int64
-            with torch.autocast(run.device.type, AMP.get(args.amp), enabled=args.amp in AMP):
+            with torch.autocast(run.device.type, AMP[args.amp], enabled=args.amp != 'off'):
                 logits = state.model(x)                             # (B, 10)
                 loss = cross_entropy(logits, y)
             if train:

@@ -154,10 +154,10 @@ def test_out_of_memory_is_told_with_what_helps(project, error):
     assert list(checkpoints.listed(project.folder('t1/0'))) == ['epoch_1.pth']
 
 
-@SLOW
-def test_a_value_that_config_cannot_have_is_told_without_a_traceback(project):
-    project.configure(determinism="'extact'")
-    assert failed(project, "config.py: determinism is 'extact'; one of fastest, fast, steady, exact")
+@pytest.mark.parametrize('name, others', [pytest.param('determinism', 'fastest, fast, steady, exact', marks=SLOW), ('amp', 'off, bf16, fp16')])
+def test_a_value_that_config_cannot_have_is_told_without_a_traceback(project, name, others):
+    project.configure(**{name: "'extact'"})
+    assert failed(project, f"config.py: {name} is 'extact'; one of {others}")
 
 
 def test_a_run_of_one_epoch_killed_after_it_has_its_link_and_finishes(project):

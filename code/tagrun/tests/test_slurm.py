@@ -27,8 +27,12 @@ def settings(*words, config=()):
 
 
 def test_a_run_of_this_code_can_have_more_nodes(tmp_path):
-    shutil.copytree(CODE / 'tagrun' / 'training', tmp_path / 't1' / '0' / 'code' / 'tagrun' / 'training')
-    on_slurm._check_nodes(tmp_path / 't1' / '0')
+    folder = tmp_path / 't1' / '0'
+    training = shutil.copytree(CODE / 'tagrun' / 'training', folder / 'code' / 'tagrun' / 'training')
+    on_slurm._check_nodes(folder)
+    (training / 'agent.py').unlink()
+    with pytest.raises(Refusal, match='one node only'):
+        on_slurm._check_nodes(folder)
 
 
 def test_settings_come_from_git_config_and_the_command_line_wins():
