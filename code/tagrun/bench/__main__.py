@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
 import where
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +46,7 @@ def main():
     found = options.parse_args()
     print(where.line(), flush=True)
     failed = False
-    for title, command, quick in PARTS + ON_A_GPU * (not where.line().count('no GPU')):
+    for title, command, quick in PARTS + ON_A_GPU * torch.cuda.is_available():
         script, *words = command.split()
         if found.scripts and Path(script).stem not in found.scripts:
             continue

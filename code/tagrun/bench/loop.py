@@ -44,7 +44,7 @@ def main():
     options.add_argument('--compile', action='store_true')
     found = options.parse_args()
     plain = found.nproc == 1 and found.device == 'cpu' and found.amp == 'off' and not found.compile
-    ways = found.ways or [way for way, (_, package) in WAYS.items() if (plain or way in BARE) and (not package or importlib.util.find_spec(package))]
+    ways = found.ways or [way for way, (_, package) in WAYS.items() if (plain or way in ANYWHERE) and (not package or importlib.util.find_spec(package))]
     medians = measure(ways, found.rounds, found.nproc, epochs=found.epochs, hidden=found.hidden, device=found.device, amp=found.amp, compile=found.compile)
     for way, (median, lowest, highest) in medians.items():
         print(f'{way:<24} {1e6 * median:7.0f} µs a step   ({1e6 * lowest:.0f} to {1e6 * highest:.0f})   {median / medians[ways[0]][0]:5.2f}')
@@ -235,7 +235,7 @@ WAYS = {    # what it is called: (how it trains, the package it needs)
     'Ignite': (ignite, 'ignite'),
     'Lightning': (lightning, 'lightning'),
 }
-BARE = ('bare', 'bare, fused AdamW', "bare, Tagrun's Loader", 'Tagrun')     # those that know several processes, GPUs, AMP and torch.compile
+ANYWHERE = ('bare', 'bare, fused AdamW', "bare, Tagrun's Loader", 'Tagrun')     # those that know several processes, GPUs, AMP and torch.compile
 
 
 def tell(ends):

@@ -1,12 +1,11 @@
-"""Break runs in every way we know, on this machine, and write the scoreboard: kills, signals, power cuts, damaged files, races, hostile input.
+"""Break runs in every way we know, on this machine, and write the scoreboard of what did not come back.
 
-    tagrun proof                        # short, about ten minutes
-    tagrun proof --full -o proof.md     # 1,000 kills, and so on: more than an hour
-    tagrun proof --only 1 5 --kills 300
+    tagrun proof                        # short; --full: 1,000 kills and so on, more than an hour
 
-It brings what the tests need into .venv first. Exit code 1 if a figure misses its target; code/tagrun/bench/proof.py has the figures.
+It is code/tagrun/bench/proof.py, which `tagrun proof -h` lets speak. What the tests need is brought into .venv first.
 """
 import os
+import sys
 
 from tagrun.command import setup, test
 
@@ -14,8 +13,8 @@ PROOF = setup.CODE / 'tagrun' / 'bench' / 'proof.py'
 
 
 def main(argv):
-    if {'-h', '--help'} & {*argv}:      # before anything is installed
-        return print(__doc__)
-    test.bring()
-    python = setup.python()
+    python = sys.executable
+    if not {'-h', '--help'} & {*argv}:
+        test.bring()
+        python = setup.python()
     os.execv(python, [python, str(PROOF), *argv])

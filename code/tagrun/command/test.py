@@ -23,6 +23,9 @@ def bring():
 
 
 def main(argv):
+    if argv in (['-h'], ['--help']):
+        print(__doc__)
+        return
     bring()
     words = [_absolute(word) for word in argv]
     if not any(word.startswith(OWN_PROCESSES) for word in words):
