@@ -1,29 +1,30 @@
 """The whole training, on one screen. Read it; you will seldom edit it.
 
-    bash code/source.sh run first       # records this code in git as the tag `first`, then runs main.py in a frozen copy of it
-    python code/main.py                 # by hand: the same training as a scratch run, recorded nowhere
+    bash code/source.sh run first       # records this code in git as the tag `first`, and trains it
+    python code/main.py                 # by hand: the same training, recorded nowhere
 
-What is trained is in model.py, on what in dataloader.py, how a step goes in epoch.py, with what arguments in config.py.
+model.py has the network, dataloader.py the data, epoch.py a step, config.py the arguments.
 """
+from tagrun.training import count_batches, open_run     # isort: skip  (first: it needs packages)
 import config
+import epoch
 from dataloader import build_loaders
-from epoch import run_epoch
 from state import State
-from tagrun.training import open_run
 
 
 def main():
     with open_run(config) as run:                       # its folder, seed, log and signals
         args = run.args
         loaders = build_loaders(args)                   # {'train': …, 'val': …, 'test': …}
-        state = State(args, run.device, steps_per_epoch=len(loaders['train']))
-        run.begin(state, loaders)                       # from the checkpoint, if the run was interrupted
+        steps_per_epoch = count_batches(loaders['train'], args.steps_per_epoch)
+        state = State(args, run.device, steps_per_epoch)
+        run.begin(state, loaders)                       # from the checkpoint, if there is one
 
-        while state.epoch < args.epochs and not state.record.out_of_patience():
-            for phase in args.phases:
-                if phase not in state.metrics:          # else it was done before the interruption
-                    state.metrics[phase] = run_epoch(run, state, loaders[phase], phase)
-            run.end_epoch(state)                        # history.csv, statistic.json, TensorBoard, checkpoint
+        while not run.should_stop(state):               # all epochs are done, or patience is out
+            for phase in run.phases(state):             # those that this epoch has still to do
+                state.metrics[phase] = epoch.run_epoch(run, state, loaders[phase], phase)
+            run.end_epoch(state)                        # metrics to files, checkpoint
+        run.finish(getattr(epoch, 'finish', None), state)   # epoch.py may have finish(run, state)
 
 
 if __name__ == '__main__':

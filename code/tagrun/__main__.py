@@ -1,91 +1,198 @@
-"""Find the verb's file by its name and run its main(argv).
+"""Find the command's file by its name and run its main(argv).
 
     python code/tagrun table --sort-by val/acc        (what `tagrun table …` in the shell calls)
 
-It knows no verb: a file in command/ or extra/ that defines main(argv) is one, and the first line of its docstring
-is its help. It imports nothing of the researcher's.
+It has no list of commands: a file in command/ or in a folder of extra/ that defines main(argv) is
+one, and the first line of its docstring is its help. It imports nothing of the researcher's.
 """
+
+import ast
 import difflib
 import errno
-import importlib
+import io
 import os
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 10):  # an old environment that is active, or named in TAGRUN_PYTHON
-    sys.exit('tagrun: %s is Python %d.%d; 3.10 or newer is needed' % (sys.executable, *sys.version_info[:2]))
+# An old environment may be active, or named in TAGRUN_PYTHON.
+if sys.version_info < (3, 10):  # noqa: UP036  (an older Python reads these lines)
+    number = '.'.join(map(str, sys.version_info[:2]))
+    sys.exit(f'tagrun: {sys.executable} is Python {number}; 3.10 or newer is needed')
 
-STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES)   # the disk's fault, and no bug of ours
+# errors of the disk, not of Tagrun
+STORAGE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.ESTALE,
+    errno.EACCES,
+)
 TOOL = Path(__file__).resolve().parent
-ALIASES = {'con': 'continue', 'resume': 'continue', 're': 'rerun', 'expels': 'expls'}
+ALIASES = {
+    'con': 'continue',
+    'resume': 'continue',
+    're': 'rerun',
+    'expels': 'expls',
+    'cancel': 'stop',
+}
+# what other tools call it, and what it is here
+INSTEAD = {
+    'status': '`expls` shows what trains and what has ended',
+    'list': '`expls` lists all runs',
+    'ls': '`expls` lists all runs',
+    'show': '`expls <run>` lists runs, `table` compares them',
+    'ps': '`expls` shows what trains',
+    'log': '`expls` lists all runs; the log of one is __result__/<tag>/<id>/log',
+    'logs': "a run's log is __result__/<tag>/<id>/log; `queue logs` shows those of the queue",
+    'kill': '`stop <run>` saves a run and stops it',
+    'delete': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
+    'remove': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
+    'rm': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
+    'compare': '`table` compares runs, `why <run> <run>` says in what two differ',
+    'start': '`run <tag>` records the code and trains it',
+    'train': '`run <tag>` records the code and trains it',
+    'init': 'there is nothing to initialize: `run first` records a run and trains it',
+    'install': '`setup` installs the packages into .venv',
+    'tensorboard': '`itb` opens TensorBoard',
+    'push': '`share <run>` sends a run to a remote',
+    'pull': '`fetch` brings runs of a remote',
+    'version': '`tagrun --version`',
+}
+HELP = ('-h', '--help', 'help')
+VERSION = ('-V', '--version')
+HEAD = """\
+Every run is tagged in git with its code, config and seed, and trains in a frozen copy of it.
+
+  run first              record the code and train it under the tag `first`
+  continue first         go on where it stopped
+  rerun first -f         run it again and say whether it is the same, bit for bit
+
+usage: tagrun <command> …      tagrun <command> -h tells more"""
 
 
-def main(argv):
-    # Python put this folder first on sys.path. code/ goes last instead: a researcher's queue.py must not hide Python's.
-    sys.path[:] = [entry for entry in sys.path if Path(entry or '.').resolve() != TOOL] + [str(TOOL.parent)]
-    sys.path.insert(0, str(TOOL.parent))    # but it is this tagrun, whatever PYTHONPATH has of that name
-    import tagrun  # noqa: F401  (the empty package; all else of it is found through it)
-    sys.path.pop(0)
-    from tagrun.command import say
+def main(argv: list[str]) -> int:
+    """Run a command line; return its exit code. An error is printed as one sentence."""
+    _open_streams()
+    _set_path()
+    # pictures go to files; a notebook's backend may not be installed here
+    os.environ['MPLBACKEND'] = 'Agg'
+    from tagrun.core.cli import messages
+
     try:
-        return run_verb(argv)
-    except say.Refusal as refusal:
-        say.say(f'{say.bold("tagrun:")} {refusal}')
-        return refusal.code
+        return run_command(argv)
+    except messages.UserError as error:
+        return _fail(str(error), error.code)
     except ModuleNotFoundError as error:
         if os.environ.get('TAGRUN_DEBUG') or (error.name or '').startswith('tagrun'):
             raise
-        say.say(f'{say.bold("tagrun:")} the package {error.name!r} is missing in {sys.executable}: '
-                f'{say.quote(sys.executable)} -m pip install -r {say.quote(TOOL.parent / "requirements.txt")}')
-        return 1
+        return _fail(_missing_package(error))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `tagrun expls | head -1`: nobody reads on, and that is no error
+    except BrokenPipeError:  # `tagrun expls | head -1`: nothing reads on, and that is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         if os.environ.get('TAGRUN_DEBUG') or error.errno not in STORAGE:
             raise
-        say.say(f'{say.bold("tagrun:")} {error}')   # it names the file
-        return 1
+        return _fail(str(error))  # it names the file
 
 
-def run_verb(argv):
-    """Run `argv[0]` with the rest and return its exit code. Raises Refusal for a verb that is none."""
-    from tagrun.command import say
-    if not argv or argv[0] in ('-h', '--help', 'help'):
+def run_command(argv: list[str]) -> int:
+    """Run `argv[0]` with the rest; return its exit code. Raises UserError."""
+    from tagrun.core import finder
+
+    if not argv or argv[0] in HELP:
         print(usage())
         return 0 if argv else 2
-    verb = ALIASES.get(argv[0], argv[0])
-    for room in ('command', 'extra'):
-        if verb.isidentifier() and (TOOL / room / f'{verb}.py').is_file():
-            module = importlib.import_module(f'tagrun.{room}.{verb}')
-            if hasattr(module, 'main'):
-                return module.main(argv[1:]) or 0
-    near = difflib.get_close_matches(argv[0], [*verbs(), *ALIASES], n=1)
-    hint = f'did you mean {near[0]!r}?' if near else 'tagrun --help lists them.'
-    raise say.Refusal(f'{argv[0]!r} is no verb: {hint}', code=2)
+    if argv[0] in VERSION:
+        print(f'tagrun {version()}')
+        return 0
+    module = finder.command(ALIASES.get(argv[0], argv[0]))
+    if module is None:
+        raise _unknown(argv[0])
+    return module.main(argv[1:]) or 0
 
 
-def verbs():
-    """{name: first line of its docstring}, read from the files, without importing them."""
-    import ast
-    found = {}
-    for file in sorted([*TOOL.glob('command/*.py'), *TOOL.glob('extra/*.py')]):
-        tree = ast.parse(file.read_bytes())
-        if any(isinstance(node, ast.FunctionDef) and node.name == 'main' for node in tree.body):
-            found[file.stem] = (ast.get_docstring(tree) or '').partition('\n')[0]
-    return found
+def version() -> str:
+    """Return the text of the file VERSION, e.g. '1.1.0'."""
+    return (TOOL / 'VERSION').read_text().strip()
 
 
-def usage():
-    lines = [f'  {name:<10} {sentence}' for name, sentence in verbs().items()]
-    return '\n'.join([
-        'Every run is tagged in git with its code, config and seed, and trains in a frozen copy of it.', '',
-        '  run first              record the code and train it under the tag `first`',
-        '  continue first         go on where it stopped',
-        '  rerun first -f         make it again and say whether it is the same, bit for bit', '',
-        'usage: tagrun <verb> …      tagrun <verb> -h tells more', *lines])
+def commands() -> dict[str, str]:
+    """Return {name: first line of its docstring} out of the files, without importing them."""
+    from tagrun.core import finder
+
+    docstrings = {
+        name: ast.get_docstring(ast.parse(path.read_bytes())) or ''
+        for name, path in finder.command_files().items()
+    }
+    return {name: docstring.partition('\n')[0] for name, docstring in docstrings.items()}
+
+
+def usage() -> str:
+    """Return the text of `tagrun --help`."""
+    lines = [f'  {name:<10} {sentence}' for name, sentence in commands().items()]
+    return '\n'.join([HEAD, *lines])
+
+
+def _open_streams() -> None:
+    """Open /dev/null for each standard stream that is closed, as in `run t1 >&-`.
+
+    Else the next file that is opened would take its descriptor, and what a child prints.
+    """
+    for descriptor, name in enumerate(('stdin', 'stdout', 'stderr')):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.set_inheritable(descriptor, True)
+        if getattr(sys, name) is None:
+            mode = 'w' if descriptor else 'r'
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # an ASCII locale: what it lacks is shown as an escape
+        sys.stdout.reconfigure(errors='backslashreplace')
+
+
+def _set_path() -> None:
+    """Put code/ last on sys.path, where Python had put this folder first.
+
+    A researcher's queue.py must not hide Python's own.
+    """
+    others = [entry for entry in sys.path if Path(entry or '.').resolve() != TOOL]
+    # but it is this tagrun, whatever PYTHONPATH has of that name
+    sys.path[:] = [str(TOOL.parent), *others]
+    import tagrun  # noqa: F401  (the empty package; all else of it is found through it)
+
+    sys.path[:] = [*others, str(TOOL.parent)]
+
+
+def _unknown(word: str) -> Exception:
+    """Return the error for a word that is not a command."""
+    from tagrun.core import finder
+    from tagrun.core.cli import messages
+
+    if word in INSTEAD:
+        return messages.UserError(f'unknown command {word!r}: {INSTEAD[word]}', code=2)
+    near = difflib.get_close_matches(word, [*finder.command_files(), *ALIASES], n=1)
+    hint = f'did you mean {near[0]!r}?' if near else '`tagrun --help` lists all commands'
+    return messages.UserError(f'unknown command {word!r}: {hint}', code=2)
+
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    from tagrun.core.cli.messages import quote
+
+    install = f'{quote(sys.executable)} -m pip install -r {quote(TOOL.parent / "requirements.txt")}'
+    return f'the package {error.name!r} is missing in {sys.executable}: {install}'
+
+
+def _fail(sentence: str, code: int = 1) -> int:
+    from tagrun.core.cli import messages
+
+    messages.echo(f'{messages.bold("tagrun:")} {sentence}')
+    return code
 
 
 if __name__ == '__main__':

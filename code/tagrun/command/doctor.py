@@ -1,80 +1,105 @@
-"""Say what a kill, a full disk or a deleted folder left half-made; with --fix, mend it.
+"""Find what a kill, a full disk or a deleted folder left half-made; with --fix, repair it.
 
-Nothing is deleted that cannot be made again: locks and half-written copies that nothing has touched for ten minutes, empty folders,
-bytecode, the trainings of a selftest. What only you can decide is said and left. Exit codes: 0 nothing is wrong, or all is mended; 1 something is left; 2 usage.
+--fix deletes only what can be recreated: locks and half-written copies that nothing has touched for
+ten minutes, empty folders, bytecode, the trainings of a selftest. Problems that need a decision are
+reported, not changed. Exit codes: 0 nothing is wrong, or all of it is fixed; 1 something is left;
+2 usage.
 """
-from pathlib import Path
 
-from tagrun.command import ailments, choose
-from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, parser, plural, printable, say
+from typing import Any
+
+from tagrun.core.check import leftovers
+from tagrun.core.check.finding import Finding
+from tagrun.core.cli import selectors
+from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, printable
+from tagrun.core.git.repository import Repository
+from tagrun.core.project import ROOT
 from tagrun.store import jsonfile, layout
+from tagrun.store.run_ref import RunRef
 
-EXAMPLES = ('doctor                  what is half-made, and what --fix would do',
-            'doctor --fix            mend it',
-            'doctor first wide/2     of these runs alone; with the git folder and the lists')
-ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = (
+    'doctor                  what is half-made, and what --fix would do',
+    'doctor --fix            repair it',
+    'doctor first wide/2     of these runs alone; with the git folder and the lists',
+)
 
 
-def main(argv):
-    options = parser('doctor', __doc__, EXAMPLES)
-    options.add_argument('run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last; without any, all')
-    options.add_argument('--fix', action='store_true', help='mend what can be mended')
-    options.add_argument('--json', action='store_true', help='for a program')
-    options = options.parse_args(argv)
+def main(argv: list[str]) -> int:
+    """Print the findings, and fix them if asked to; return 1 if something is left."""
+    parser = argument_parser('doctor', __doc__, EXAMPLES)
+    parser.add_argument(
+        'run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last; without any, all'
+    )
+    parser.add_argument('--fix', action='store_true', help='repair what can be repaired')
+    parser.add_argument('--json', action='store_true', help='for a program')
+    args = parser.parse_args(argv)
     repository = Repository.at(ROOT)
-    runs = choose.several(ROOT, options.run) if options.run else _all()
-    found = [_Case(ailment, options.fix) for ailment in ailments.of_project(repository, runs)]
-    if options.json:
-        print(jsonfile.dumps([case.plain() for case in found]), end='')
+    runs = selectors.several(ROOT, args.run) if args.run else _all_runs()
+    cases = [_Case(finding, args.fix) for finding in leftovers.find(repository, runs)]
+    if args.json:
+        print(jsonfile.dumps([case.as_json() for case in cases]), end='')
     else:
-        for case in found:
+        for case in cases:
             print(printable(case.line()).replace('\n', ' '))
-    _tell(found, runs, options.fix)
-    return 1 if any(case.is_left for case in found) else 0
+    _summarize(cases, len(runs), args.fix)
+    return 1 if any(case.is_left for case in cases) else 0
 
 
 class _Case:
-    """An ailment, and what became of it."""
+    """A finding, and what became of it."""
 
-    def __init__(self, ailment, fix):
-        self.ailment, self.mended, self.why_not = ailment, False, ''
-        if fix and ailment.mend:
+    def __init__(self, finding: Finding, is_to_be_fixed: bool) -> None:
+        self.finding = finding
+        self.is_fixed = False
+        self.error = ''
+        if is_to_be_fixed and finding.fix:
             try:
-                ailment.mend()
-                self.mended = True
-            except (OSError, ValueError, Refusal) as error:
-                self.why_not = str(error)
+                finding.fix()
+                self.is_fixed = True
+            except (OSError, ValueError, UserError) as error:
+                self.error = str(error)
 
     @property
-    def is_left(self):
-        return not self.mended and not self.ailment.harmless
+    def is_left(self) -> bool:
+        return not self.is_fixed and not self.finding.is_harmless
 
-    def line(self):
-        where, what, cure, mend, _ = self.ailment
-        if self.mended:
-            return f'{where}: {what}. Mended: --fix {cure}'
-        if self.why_not:
-            return f'{where}: {what}. It could not be mended: {self.why_not}'
-        return f'{where}: {what}. {"--fix " if mend else ""}{cure}'
+    def line(self) -> str:
+        start = f'{self.finding.where}: {self.finding.what}.'
+        if self.is_fixed:
+            return f'{start} Fixed: --fix {self.finding.remedy}'
+        if self.error:
+            return f'{start} It could not be fixed: {self.error}'
+        option = '--fix ' if self.finding.fix else ''
+        return f'{start} {option}{self.finding.remedy}'
 
-    def plain(self):
-        where, what, cure, mend, harmless = self.ailment
-        return {'where': where, 'what': what, 'cure': cure, 'can_be_mended': mend is not None, 'harmless': harmless,
-                'mended': self.mended, 'why_not': self.why_not}
+    def as_json(self) -> dict[str, Any]:
+        return {
+            'where': self.finding.where,
+            'what': self.finding.what,
+            'remedy': self.finding.remedy,
+            'can_be_fixed': self.finding.fix is not None,
+            'harmless': self.finding.is_harmless,
+            'fixed': self.is_fixed,
+            'why_not': self.error,
+        }
 
 
-def _all():
-    return [(tag, number) for tag in sorted(layout.tags(ROOT)) for number in layout.numbers(ROOT, tag)]
+def _all_runs() -> list[RunRef]:
+    runs = []
+    for tag in sorted(layout.tags(ROOT)):
+        runs += [RunRef(tag, number) for number in layout.numbers(ROOT, tag)]
+    return runs
 
 
-def _tell(found, runs, fix):
-    wrong = [case for case in found if not case.ailment.harmless]
-    curable = sum(case.ailment.mend is not None for case in wrong)
+def _summarize(cases: list[_Case], run_count: int, is_fixing: bool) -> None:
+    wrong = [case for case in cases if not case.finding.is_harmless]
     if not wrong:
-        say(f'nothing is half-made: {plural(len(runs), "run")} looked at')
-    elif fix:
+        echo(f'nothing is half-made: {plural(run_count, "run")} looked at')
+        return
+    if is_fixing:
         left = sum(case.is_left for case in wrong)
-        say(f'{len(wrong) - left} mended, {left} left')
-    else:
-        say(f'{plural(len(wrong), "finding")}' + (f': `tagrun doctor --fix` mends {curable}' if curable else ''))
+        echo(f'{len(wrong) - left} fixed, {left} left')
+        return
+    fixable = sum(case.finding.fix is not None for case in wrong)
+    hint = f': `tagrun doctor --fix` fixes {fixable}' if fixable else ''
+    echo(f'{plural(len(wrong), "finding")}{hint}')

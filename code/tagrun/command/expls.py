@@ -1,169 +1,282 @@
 """List the tags, or the runs of some: status, how far, how good, why.
 
-The newest is the last line, next to the prompt. Status: created, queued (on Slurm, for one), running, finished, failed, interrupted,
-killed, pruned; `continue` goes on with the last four. The remark says what differs from the tag's first run, and how the run ended. Runs
-by hand, which nothing records, are those of `scratch`.
+The newest is the last line, next to the prompt. Status: created, queued (e.g. on Slurm), running,
+finished, failed, interrupted, killed, pruned; `continue` goes on with the last four. The remark
+column shows the run that it began with, what differs from the tag's first run, and how it ended.
+Runs by hand, which nothing records, are those of `scratch`.
 """
+
 import time
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from tagrun.command import choose, columns, glance, jobs
-from tagrun.command.git import Repository
-from tagrun.command.say import Refusal, duration, parser, say
-from tagrun.store import jsonfile, layout, statistic
+from tagrun.core.cli import aligned, selectors
+from tagrun.core.cli.messages import UserError, argument_parser, duration, echo, figure
+from tagrun.core.compare import run_status
+from tagrun.core.compare.run_status import RunStatus
+from tagrun.core.git.repository import Repository
+from tagrun.core.launch import jobs
+from tagrun.core.project import ROOT
+from tagrun.store import evaluations, inputs, jsonfile, layout, run_ref, statistic
+from tagrun.store.run_ref import RunRef
 
-EXAMPLES = ('expls                   one line a tag',
-            'expls first             its runs',
-            'expls -r                the runs of all tags',
-            'expls @record           the runs of a list',
-            'expls --json | jq .     for a program')
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def main(argv):
-    options = parser('expls', __doc__, EXAMPLES)
-    options.add_argument('run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last')
-    options.add_argument('-r', '--runs', action='store_true', help='the runs of all tags')
-    options.add_argument('--json', action='store_true', help='as JSON, with all digits')
-    options = options.parse_args(argv)
-    found = jobs.told(ROOT, [glance.look(ROOT, *name) for name in (choose.several(ROOT, options.run) if options.run else _all())])
-    if not found and not options.run:
-        say('there is no run yet: `run first` makes one')
-    if options.run or options.runs:
-        _show_runs(sorted(found, key=lambda seen: seen.started), time.time(), options.json)
-    else:
-        _show_tags(_by_tag(found), time.time(), options.json)
+EXAMPLES = (
+    'expls                   one line a tag',
+    'expls first             its runs',
+    'expls -r                the runs of all tags',
+    'expls @record           the runs of a list',
+    'expls --json | jq .     for a program',
+    'expls --evaluations     what `tagrun evaluate` measured, of these runs or of all',
+)
+BY_HAND = {layout.SCRATCH: 'by hand, not recorded'}
+# … of an evaluation
+EVALUATED = ('checkpoint', 'phases', 'set', 'metric', 'seed', 'commit', 'message')
+# of statistic.json, as --json has them
+KEYS = ('epoch', 'epochs', 'monitor', 'monitor_mode', 'best_epoch', 'seed', 'commit', 'message')
 
 
-def _all():
-    return [(tag, number) for tag in layout.tags(ROOT) for number in layout.numbers(ROOT, tag)]
+def main(argv: Sequence[str]) -> None:
+    parser = argument_parser('expls', __doc__, EXAMPLES)
+    parser.add_argument('run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last')
+    parser.add_argument('-r', '--runs', action='store_true', help='the runs of all tags')
+    help_evaluations = 'the evaluations of these runs, or of all'
+    parser.add_argument('-e', '--evaluations', action='store_true', help=help_evaluations)
+    parser.add_argument('--json', action='store_true', help='as JSON, with all digits')
+    args = parser.parse_args(argv)
+    runs = selectors.several(ROOT, args.run) if args.run else _all()
+    if not runs and not args.run:
+        echo('there is no run yet: `run first` makes one')
+    if args.evaluations:
+        return _show_evaluations(runs, time.time(), args.json)
+    statuses = [run_status.read_status(ROOT, run) for run in runs]
+    statuses = jobs.with_engine_states(ROOT, statuses)
+    if args.run or args.runs:
+        statuses.sort(key=lambda status: status.started)
+        return _show_runs(statuses, time.time(), args.json)
+    return _show_tags(_by_tag(statuses), time.time(), args.json)
 
 
-# --- tags -----------------------------------------------------------------------------------------------------------
+def _all() -> list[RunRef]:
+    runs: list[RunRef] = []
+    for tag in layout.tags(ROOT):
+        runs += [RunRef(tag, number) for number in layout.numbers(ROOT, tag)]
+    return runs
 
 
-def _by_tag(found):
-    """{tag: its runs}, the one whose latest run is the newest last."""
-    groups = {}
-    for seen in found:
-        groups.setdefault(seen.tag, []).append(seen)
+# --- tags ---
+
+
+def _by_tag(statuses: Iterable[RunStatus]) -> dict[str, list[RunStatus]]:
+    """Return {tag: its runs}; the tag whose latest run is the newest comes last."""
+    groups: dict[str, list[RunStatus]] = {}
+    for status in statuses:
+        groups.setdefault(status.tag, []).append(status)
     return dict(sorted(groups.items(), key=lambda group: group[1][-1].started))
 
 
-def _show_tags(groups, now, as_json):
-    why, best = _why(), {tag: _best(runs) for tag, runs in groups.items()}
+def _show_tags(groups: Mapping[str, list[RunStatus]], now: float, as_json: bool) -> None:
+    messages = _messages()
+    why = {tag: _why(messages.get(tag, ''), runs) for tag, runs in groups.items()}
+    best = {tag: _best(runs) for tag, runs in groups.items()}
     if as_json:
-        return _print_json({'tag': tag, 'runs': len(runs), 'why': why.get(tag) or _imported(runs), 'latest': _plain(runs[-1], now), 'best': _plain(best[tag], now)}
-                           for tag, runs in groups.items())
+        _print_json(_plain_tag(runs, why[tag], best[tag], now) for tag, runs in groups.items())
+        return
     label = _label(best.values())
-    _print(('tag', 'runs', 'status', label, 'age', 'why'), ('runs', label),
-           [(tag, str(len(runs)), _status_of_tag(runs, now), _figure(best[tag], label), _age(runs[-1], now), why.get(tag) or _imported(runs))
-            for tag, runs in groups.items()])
+    rows = []
+    for tag, runs in groups.items():
+        cells = (_status_of_tag(runs, now), _figure(best[tag], label), _age(runs[-1], now))
+        rows.append((tag, str(len(runs)), *cells, why[tag]))
+    _print(('tag', 'runs', 'status', label, 'age', 'why'), ('runs', label), rows)
 
 
-def _why():
-    """{tag: first line of its message}; what `run` writes where no -m is given says nothing. Without git there is none."""
+def _messages() -> dict[str, str]:
+    """Return {tag: the first line of its message}, without the message of a `run` without -m.
+
+    Outside a git repository no tag has a message.
+    """
     try:
-        rows = Repository.at(ROOT).refs('refs/tags', ('refname:strip=2', 'contents:subject'))
-    except Refusal:
-        return {layout.SCRATCH: 'by hand, not recorded'}
-    return {tag: subject for tag, subject in rows if subject != f'run {tag}'} | {layout.SCRATCH: 'by hand, not recorded'}
+        fields = ('refname:strip=2', 'contents:subject')
+        rows = Repository.at(ROOT).refs(run_ref.TAGS.rstrip('/'), fields)
+    except UserError:
+        return BY_HAND
+    return {tag: subject for tag, subject in rows if subject != f'run {tag}'} | BY_HAND
 
 
-def _imported(runs):
-    """'imported from MLflow' of runs that another tool recorded, '' of others."""
-    found = runs[-1].content.get('imported')
-    return f'imported from {found.get("kind")}' if isinstance(found, dict) else ''
+def _why(message: str, runs: Sequence[RunStatus]) -> str:
+    """Return the tag's message, or where its runs are from, and what they began with."""
+    return '   '.join(filter(None, [message or _imported(runs), _origin(runs[-1])]))
 
 
-def _best(runs):
-    """The best of a tag's runs; the first of equals."""
-    top = runs[0]
-    for seen in runs[1:]:
-        top = seen if glance.better(seen, top) else top
-    return top
+def _origin(status: RunStatus) -> str:
+    """Return 'from pre/0:epoch_3.pth' for a run that takes a file of another; '' for others."""
+    names = inputs.names(status.content.get('inputs'))
+    return f'from {names}' if names else ''
 
 
-# --- runs -----------------------------------------------------------------------------------------------------------
+def _imported(runs: Sequence[RunStatus]) -> str:
+    """Return 'imported from MLflow' for runs that another tool recorded, '' for others."""
+    imported = runs[-1].content.get('imported')
+    return f'imported from {imported.get("kind")}' if isinstance(imported, dict) else ''
 
 
-def _show_runs(found, now, as_json):
-    first = _first_runs(found)
+def _best(runs: Sequence[RunStatus]) -> RunStatus:
+    """Return the best of a tag's runs; the first of equals."""
+    best = runs[0]
+    for status in runs[1:]:
+        if run_status.better(status, best):
+            best = status
+    return best
+
+
+def _plain_tag(runs: Sequence[RunStatus], why: str, best: RunStatus, now: float) -> dict[str, Any]:
+    """Return a tag as --json has it."""
+    return {
+        'tag': runs[0].tag,
+        'runs': len(runs),
+        'why': why,
+        'latest': _plain(runs[-1], now),
+        'best': _plain(best, now),
+    }
+
+
+# --- runs ---
+
+
+def _show_runs(statuses: Sequence[RunStatus], now: float, as_json: bool) -> None:
+    first = _first_runs(statuses)
+    differs = [run_status.differences(status, first[status.tag]) for status in statuses]
+    pairs = list(zip(statuses, differs, strict=True))
     if as_json:
-        return _print_json({**_plain(seen, now), 'differs': glance.differences(seen, first[seen.tag])} for seen in found)
-    label = _label(found)
-    _print(('run', 'status', 'epoch', label, 'seed', 'age', 'remark'), ('epoch', label, 'seed'),
-           [(seen.name, _status(seen, now), _epoch(seen), _figure(seen, label), str(seen.content.get('seed', '')), _age(seen, now),
-             _remark(seen, first[seen.tag])) for seen in found])
+        _print_json({**_plain(status, now), 'differs': differing} for status, differing in pairs)
+        return
+    label = _label(statuses)
+    rows = []
+    for status, differing in pairs:
+        cells = (_state(status, now), _epoch(status), _figure(status, label))
+        seed = str(status.content.get('seed', ''))
+        rows.append((status.name, *cells, seed, _age(status, now), _remark(status, differing)))
+    head = ('run', 'status', 'epoch', label, 'seed', 'age', 'remark')
+    _print(head, ('epoch', label, 'seed'), rows)
 
 
-def _first_runs(found):
-    """{tag: its first run that is there}."""
-    known = {(seen.tag, seen.id): seen for seen in found}
-    first = {tag: layout.numbers(ROOT, tag)[0] for tag in dict.fromkeys(seen.tag for seen in found)}
-    return {tag: known.get((tag, number)) or glance.look(ROOT, tag, number) for tag, number in first.items()}
+def _first_runs(statuses: Iterable[RunStatus]) -> dict[str, RunStatus]:
+    """Return {tag: its first run of those in __result__}."""
+    known = {status.run: status for status in statuses}
+    first: dict[str, RunStatus] = {}
+    for tag in dict.fromkeys(run.tag for run in known):
+        run = RunRef(tag, layout.numbers(ROOT, tag)[0])
+        first[tag] = known.get(run) or run_status.read_status(ROOT, run)
+    return first
 
 
-def _remark(seen, first):
-    """What differs from the tag's first run, then what it said of its end."""
-    differs = ' '.join(f'{name}={value}' for name, value in glance.differences(seen, first).items())
-    return '   '.join(filter(None, [differs, str(seen.content.get('message', ''))]))
+def _remark(status: RunStatus, differing: Mapping[str, Any]) -> str:
+    """Return what it began with, what differs from the tag's first run, then how it ended."""
+    pairs = ' '.join(f'{name}={value}' for name, value in differing.items())
+    message = str(status.content.get('message', ''))
+    return '   '.join(filter(None, [_origin(status), pairs, message]))
 
 
-# --- cells ----------------------------------------------------------------------------------------------------------
+# --- evaluations ---
 
 
-def _status_of_tag(runs, now):
-    """The latest run's, and how many others are running: 'running 3/8, 12 s left; 2 more running'."""
-    latest, others = runs[-1], sum(seen.state == statistic.RUNNING for seen in runs[:-1])
+def _show_evaluations(runs: Iterable[RunRef], now: float, as_json: bool) -> None:
+    refs = evaluations.of_runs(ROOT, runs)
+    statuses = [run_status.read_status(ROOT, ref) for ref in refs]
+    statuses = jobs.with_engine_states(ROOT, statuses)
+    statuses.sort(key=lambda status: status.started)
+    if as_json:
+        _print_json(_plain_evaluation(status) for status in statuses)
+        return
+    rows = []
+    for status in statuses:
+        checkpoint = str(status.content.get('checkpoint', '')).removesuffix('.pth')
+        cells = (status.state, checkpoint, _age(status, now), _measured(status.content))
+        rows.append((status.name, *cells))
+    _print(('evaluation', 'status', 'checkpoint', 'age', 'measured'), (), rows)
+    if not rows:
+        echo('there is no evaluation yet: `tagrun evaluate <run>` makes one')
+
+
+def _measured(content: Mapping[str, Any]) -> str:
+    """Return what was set for an evaluation, its metrics, and why it failed."""
+    settings, metrics = (content.get(key) for key in ('set', 'metric'))
+    parts = [f'{name}={value}' for name, value in (settings or {}).items()]
+    for name, value in (metrics or {}).items():
+        parts.append(f'{name} {figure(jsonfile.number(value))}')
+    return '  '.join([*parts, str(content.get('message', ''))]).rstrip()
+
+
+def _plain_evaluation(status: RunStatus) -> dict[str, Any]:
+    """Return an evaluation as --json has it."""
+    values = {key: status.content.get(key) for key in EVALUATED}
+    return {'evaluation': status.name, 'status': status.state, **values}
+
+
+# --- cells ---
+
+
+def _status_of_tag(runs: Sequence[RunStatus], now: float) -> str:
+    """Return the latest run's status: 'running 3/8, 12 s left; 2 more running'."""
+    latest = runs[-1]
+    others = sum(status.state == statistic.RUNNING for status in runs[:-1])
     epoch = _epoch(latest) if latest.state != statistic.FINISHED else ''
-    return _status(latest, now, epoch) + (f'; {others} more running' if others else '')
+    text = _state(latest, now, epoch)
+    return f'{text}; {others} more running' if others else text
 
 
-def _status(seen, now, epoch=''):
-    """'finished', 'running, 12 s left'."""
-    eta = seen.eta_s(now)
-    return f'{seen.state} {epoch}'.rstrip() + (f', {duration(eta)} left' if eta is not None else '')
+def _state(status: RunStatus, now: float, epoch: str = '') -> str:
+    """Return 'finished', 'running, 12 s left'."""
+    text = f'{status.state} {epoch}'.rstrip()
+    eta = status.eta_s(now)
+    return text if eta is None else f'{text}, {duration(eta)} left'
 
 
-def _epoch(seen):
-    return f'{seen.content["epoch"]}/{seen.content.get("epochs", "?")}' if 'epoch' in seen.content else ''
+def _epoch(status: RunStatus) -> str:
+    return statistic.progress(status.content)
 
 
-def _label(runs):
-    """The watched metric's name, if it is the same of all."""
-    watched = {seen.watch for seen in runs} - {''}
-    return watched.pop() if len(watched) == 1 else 'best'
+def _label(runs: Iterable[RunStatus]) -> str:
+    """Return the monitored metric's name, if it is the same of all."""
+    monitored = {status.monitor for status in runs} - {''}
+    return monitored.pop() if len(monitored) == 1 else 'best'
 
 
-def _figure(seen, label):
-    if seen.best is None:
+def _figure(status: RunStatus, label: str) -> str:
+    if status.best is None:
         return ''
-    figure = f'{seen.best:.4f}' if seen.best == 0 or 1e-3 <= abs(seen.best) < 1e5 else f'{seen.best:.3e}'
-    return figure if label == seen.watch else f'{seen.watch} {figure}'
+    number = figure(status.best)
+    return number if label == status.monitor else f'{status.monitor} {number}'
 
 
-def _age(seen, now):
-    """Since it was last started, to the largest unit: '3 min'."""
-    return ' '.join(duration(max(0, now - seen.started)).split()[:2])
+def _age(status: RunStatus, now: float) -> str:
+    """Return the time since the run was last started, in its largest unit: '3 min'."""
+    return ' '.join(duration(max(0, now - status.started)).split()[:2])
 
 
-def _plain(seen, now):
-    """A run for a program: full digits, null where there is nothing."""
-    content = seen.content
-    keys = ('epoch', 'epochs', 'watch', 'mode', 'best_epoch', 'seed', 'commit', 'message')
-    return {'run': seen.name, 'status': seen.state, **{key: content.get(key) for key in keys}, 'best': content.get('metric', {}).get(seen.watch),
-            'eta_s': seen.eta_s(now), 'started': content.get('time', {}).get('started'), 'updated': content.get('time', {}).get('updated'),
-            'seconds': content.get('time', {}).get('seconds')}
+def _plain(status: RunStatus, now: float) -> dict[str, Any]:
+    """Return a run as --json has it: full digits, null where there is nothing."""
+    content = status.content
+    times = content.get('time', {})
+    return {
+        'run': status.name,
+        'status': status.state,
+        **{key: content.get(key) for key in KEYS},
+        'best': content.get('metric', {}).get(status.monitor),
+        'eta_s': status.eta_s(now),
+        'started': times.get('started'),
+        'updated': times.get('updated'),
+        'seconds': times.get('seconds'),
+        'inputs': content.get('inputs', {}),
+    }
 
 
-# --- out ------------------------------------------------------------------------------------------------------------
+# --- output ---
 
 
-def _print(head, right, rows):
+def _print(head: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if rows:
-        print('\n'.join(columns.lines(head, rows, right)))
+        print('\n'.join(aligned.lines(head, rows, right)))
 
 
-def _print_json(objects):
+def _print_json(objects: Iterable[dict[str, Any]]) -> None:
     print(jsonfile.dumps(list(objects)), end='')

@@ -1,20 +1,25 @@
-"""Break runs in every way we know, on this machine, and write the scoreboard of what did not come back.
+"""Break runs in many ways on this machine, and write a table of what did not come back.
 
     tagrun proof                        # short; --full: 1,000 kills and so on, more than an hour
 
-It is code/tagrun/bench/proof.py, which `tagrun proof -h` lets speak. What the tests need is brought into .venv first.
+It starts code/tagrun/bench/proof.py, which takes the options: `tagrun proof -h` lists them. It
+first installs what the tests need into .venv.
 """
+
 import os
 import sys
 
-from tagrun.command import setup, test
+from tagrun.core.environment import check, install
+from tagrun.core.project import TOOL
 
-PROOF = setup.CODE / 'tagrun' / 'bench' / 'proof.py'
+PROOF = TOOL / 'bench' / 'proof.py'
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
+    """Become bench/proof.py."""
     python = sys.executable
+    # -h answers before anything is installed
     if not {'-h', '--help'} & {*argv}:
-        test.bring()
-        python = setup.python()
+        install.install_for_tests()
+        python = check.python()
     os.execv(python, [python, str(PROOF), *argv])

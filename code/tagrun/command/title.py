@@ -1,64 +1,108 @@
-"""Collect every hyperparameter and metric of a set's runs as the columns of its table, in __statistic__/title/<set>.json.
+"""Collect every hyperparameter and metric of a set's runs as the columns of its table, in
+__statistic__/title/<set>.json.
 
-Put // before a line there to leave its column out of the table. A second `title` adds what is new and keeps every edit, and says which
-columns no run has any more. Exit codes: 0 done, 1 refused, 2 usage.
+Put // before a line there to leave its column out of the table. A second `title` adds what is new
+and keeps every edit, and says which columns no run has any more. Exit codes: 0 done, 1 refused, 2
+usage.
 """
+
+import argparse
 import os
-from pathlib import Path
+from collections.abc import Sequence
 
-from tagrun.command import sets
-from tagrun.command.say import Refusal, parser, plural, quote, say
+from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.project import ROOT
+from tagrun.core.tables import sets
 from tagrun.store import atomic, layout, table, title
-from tagrun.store.table import Column
+from tagrun.store.table import Column, Run
 
-EXAMPLES = ("title               of record.txt, else of finished.txt",
-            "title paper         of the set `paper`: exper-list/paper.txt",
-            "title --changed     of the hyperparameters only those that differ within the set; the others stand in comments")
-SHOWN = 20      # columns named before '…'
-ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = (
+    "title               of record.txt, else of finished.txt",
+    "title paper         of the set `paper`: exper-list/paper.txt",
+    "title paper more    of two sets, each its own file",
+    "title --changed     of the hyperparameters only those that differ within the set; "
+    "the others stand in comments",
+)
+SHOWN = 20  # columns named before '…'
+# facts of every run that a new title file has no line for: the table's first column has them, or
+# the table adds them by itself
+UNTITLED = ('tag', 'id', 'status')
 
 
-def main(argv):
-    options = parser('title', __doc__, EXAMPLES)
-    options.add_argument('set', nargs='?', help='record (if it is there), finished, or any other list of runs')
-    options.add_argument('--changed', action='store_true', help='put the hyperparameters that are the same in all runs into comments')
-    options = options.parse_args(argv)
-    name = sets.name(ROOT, options.set)
+def main(argv: Sequence[str]) -> int:
+    args = _parser().parse_args(argv)
+    for word in args.set or [None]:
+        _write(word, args.changed)
+    return 0
+
+
+def _write(word: str | None, only_changed: bool) -> None:
+    """Write the title file of a set, None for the default one. Raises UserError."""
+    name = sets.name(ROOT, word)
     runs = sets.load(ROOT, name)
     path = layout.title_file(ROOT, name)
     try:
         before, text = title.read(ROOT, name)
-        after, new = _content(name, runs, text, options.changed)
+        after, new = _content(name, runs, text, only_changed)
         if after != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write(path, after.encode('utf-8', 'backslashreplace'))
     except OSError as error:
-        raise Refusal(f'{path}: {error.strerror}') from None
+        raise UserError(f'{path}: {error.strerror}') from None
     except ValueError as error:
-        raise Refusal(f'{os.path.relpath(path)}: {error}') from None
-    _tell(path, title.parse(after), new, before, runs)
-    return 0
+        raise UserError(f'{os.path.relpath(path)}: {error}') from None
+    _report(before, new, runs)
+    count = plural(len(title.parse(after)), 'column')
+    echo(f'{quote(os.path.relpath(path))}: {count} of {plural(len(runs), "run")}')
 
 
-def _content(name, runs, text, changed):
-    """(the file's text, the columns that are new in it)."""
+def _parser() -> argparse.ArgumentParser:
+    parser = argument_parser('title', __doc__, EXAMPLES)
+    parser.add_argument(
+        'set', nargs='*', help='record (if it is there), finished, or any other lists of runs'
+    )
+    parser.add_argument(
+        '--changed',
+        action='store_true',
+        help='put the hyperparameters that are the same in all runs into comments',
+    )
+    return parser
+
+
+def _content(
+    name: str, runs: Sequence[Run], text: str | None, only_changed: bool
+) -> tuple[str, list[Column]]:
+    """Return (the file's text, the columns that are new in it).
+
+    text: as it is now; None where there is no such file.
+    """
     columns = table.columns(runs)
-    same = [column for column in columns if column.group == 'hparam' and not table.differs(runs, column)] if changed and len(runs) > 1 else []
-    if text is None:
-        facts = [Column('run', fact) for fact in table.OF_RUN if fact not in ('tag', 'id', 'status')]
-        return title.build(name, [*columns, *facts], [*same, *facts]), columns
-    return title.merge(text, columns, same, same)
+    hidden = _unchanged(columns, runs) if only_changed else []
+    if text is not None:
+        return title.merge(text, columns, hidden, hidden)
+    facts = [Column('run', fact) for fact in table.OF_RUN if fact not in UNTITLED]
+    return title.build(name, [*columns, *facts], [*hidden, *facts]), columns
 
 
-def _tell(path, columns, new, before, runs):
-    there = set(table.columns(runs, table.GROUPS))
-    gone = [column.name for column in before if column not in there]
+def _unchanged(columns: Sequence[Column], runs: Sequence[Run]) -> list[Column]:
+    """Return the hyperparameters that are the same in all runs; none of a single run."""
+    if len(runs) < 2:
+        return []
+    return [
+        column for column in columns if column.group == 'hparam' and not table.differs(runs, column)
+    ]
+
+
+def _report(before: Sequence[Column], new: Sequence[Column], runs: Sequence[Run]) -> None:
+    """Name the columns that were added, and those of the title file that no run has."""
     if before and new:
-        say(f'new: {_some([column.name for column in new])}')
+        echo(f'new: {_some(new)}')
+    of_runs = set(table.columns(runs, table.GROUPS))
+    gone = [column for column in before if column not in of_runs]
     if gone:
-        say(f'no run has any more: {_some(gone)}')
-    say(f'{quote(os.path.relpath(path))}: {plural(len(columns), "column")} of {plural(len(runs), "run")}')
+        echo(f'no run has any more: {_some(gone)}')
 
 
-def _some(names):
-    return ', '.join(names[:SHOWN]) + (f' and {len(names) - SHOWN} more' if len(names) > SHOWN else '')
+def _some(columns: Sequence[Column]) -> str:
+    names = ', '.join(column.name for column in columns[:SHOWN])
+    return f'{names} and {len(columns) - SHOWN} more' if len(columns) > SHOWN else names

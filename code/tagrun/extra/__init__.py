@@ -1,0 +1,1 @@
+"""One capability a folder. Each can be deleted; the rest works."""

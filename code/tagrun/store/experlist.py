@@ -1,106 +1,154 @@
-"""exper-list/<set>.txt: which runs a set has. finished.txt grows by itself, record.txt by `record`, any other by hand.
+"""exper-list/<set>.txt: which runs a set has.
 
-    # the paper's second table            read(root, 'record').runs    # [('base', 0), ('wide', 0), ('wide', 1), …]
+finished.txt grows by itself, record.txt by `record`, any other by hand.
+
+    # the paper's second table
     base/0
     wide            # a bare tag, or wide/*: all its runs, those to come too
 
-It says what is in a list and what cannot be; it opens no run.
+    read(root, 'record').runs            # [RunRef('base', 0), RunRef('wide', 0), …]
+
+It says which runs a list has and which lines are wrong; it opens no run.
 """
+
 import functools
 import os
 import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
-from tagrun.store import atomic, layout, names, reading
+from tagrun.store import atomic, layout, names, run_ref, safe_read
+from tagrun.store.run_ref import RunRef
 
-DEFAULTS = ('record', 'finished')   # the set a verb takes when none is named: the first of these that is there
-LONGEST = 80                        # letters of a bad line that are shown
+# the set that a command takes when none is named: the first of these that has a list
+FINISHED = 'finished'  # the set that grows by itself
+DEFAULTS = ('record', FINISHED)
+LONGEST = 80  # characters of a bad line that are shown
+
+Root = str | Path
 
 
-class Bad(NamedTuple):
+class BadLine(NamedTuple):
     """A line that names no run: its number from 1, its text, and why."""
+
     number: int
     text: str
     reason: str
 
 
-class List(NamedTuple):
-    runs: list      # [('t1', 0), …], each once, in the list's order
-    bad: list       # [Bad, …]
+class RunList(NamedTuple):
+    """What a list holds."""
+
+    runs: list[RunRef]  # each once, in the list's order
+    bad: list[BadLine]
 
 
-def sets(root):
-    """Names of the sets that have a list, sorted."""
-    return sorted(path.stem for path in layout.list_file(root, '_').parent.glob('*.txt') if not names.check_set(path.stem))
+def sets(root: Root) -> list[str]:
+    """Return the names of the sets that have a list, sorted."""
+    paths = layout.list_file(root, '_').parent.glob('*.txt')
+    return sorted(path.stem for path in paths if not names.check_set(path.stem))
 
 
-def default(root):
-    """The set a verb takes when none is named; None where there is no list yet."""
-    return next((name for name in DEFAULTS if layout.list_file(root, name).is_file()), None)
+def default(root: Root) -> str | None:
+    """Return the set that a command takes when none is named; None where there is no list yet."""
+    for name in DEFAULTS:
+        if layout.list_file(root, name).is_file():
+            return name
+    return None
 
 
-def read(root, name):
-    """The List of a set, its bad lines told and the others counted. Raises OSError, FileNotFoundError for one, ValueError for what is no list."""
-    text = reading.regular(layout.list_file(root, name)).decode('utf-8', 'replace').removeprefix('\ufeff')
-    place = os.fspath(layout.result(root))
-    is_folder = functools.cache(_is_folder)     # of a tag, once for all its runs
-    runs, bad = {}, []
+def read(root: Root, name: str) -> RunList:
+    """Return the runs and the bad lines of a set.
+
+    Raises OSError (FileNotFoundError where there is no list), ValueError for a file that is not a
+    list.
+    """
+    content = safe_read.read_bytes(layout.list_file(root, name))
+    text = content.decode('utf-8', 'replace').removeprefix('\ufeff')
+    is_folder = _folder_test(root)
+    runs: dict[RunRef, None] = {}
+    bad = []
     for number, line in enumerate(text.split('\n'), 1):
-        line = line.partition('#')[0].strip()   # no tag has a #
+        line = line.partition('#')[0].strip()  # a tag cannot have a #
         if line:
-            found, reason = _runs(root, line, lambda *parts: is_folder('/'.join((place, *parts))))
-            runs.update(dict.fromkeys(found))
+            of_line, reason = _runs(root, line, is_folder)
+            runs.update(dict.fromkeys(of_line))
             if reason:
-                bad.append(Bad(number, line if len(line) <= LONGEST else line[:LONGEST] + ' …', reason))
-    return List(list(runs), bad)
+                bad.append(BadLine(number, _shortened(line), reason))
+    return RunList(list(runs), bad)
 
 
-def add(root, name, runs):
-    """Append those of `runs` that the list does not name yet; returns them. Makes the list if there is none."""
+def add(root: Root, name: str, runs: Iterable[tuple[str, int]]) -> list[RunRef]:
+    """Append those of `runs` that the list does not name yet; return them.
+
+    Makes the list if there is none.
+    """
     path = layout.list_file(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    there = set(read(root, name).runs) if path.is_file() else set()
-    new = [run for run in dict.fromkeys(runs) if run not in there]
-    atomic.append_lines(path, [f'{tag}/{number}' for tag, number in new])
+    known = set(read(root, name).runs) if path.is_file() else set()
+    new = [RunRef(*run) for run in dict.fromkeys(runs) if run not in known]
+    atomic.append_lines(path, [str(run) for run in new])
     return new
 
 
-def compact(runs):
-    """'mlp/0-2,5 cnn/0' of [('mlp', 0), ('mlp', 1), …]: many runs in few letters."""
-    by_tag = {}
+def compact(runs: Iterable[tuple[str, int]]) -> str:
+    """Return 'mlp/0-2,5 cnn/0' for [('mlp', 0), ('mlp', 1), …]: many runs in few characters."""
+    by_tag: dict[str, list[int]] = {}
     for tag, number in runs:
         by_tag.setdefault(tag, []).append(number)
     return ' '.join(f'{tag}/{_ranges(sorted(numbers))}' for tag, numbers in by_tag.items())
 
 
-def _ranges(numbers):
-    parts = []
+def _ranges(numbers: list[int]) -> str:
+    ranges: list[list[int]] = []
     for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
         else:
-            parts.append([number, number])
-    return ','.join(f'{first}-{last}' if last > first else str(first) for first, last in parts)
+            ranges.append([number, number])
+    return ','.join(f'{first}-{last}' if last > first else str(first) for first, last in ranges)
 
 
-def _runs(root, line, is_folder):
-    """([('t1', 0)], '') of a line, or ([], why not). is_folder: of parts of a path below __result__."""
-    found = names.split_run(line.removesuffix('/*'))
-    if found is None:
-        tag, _, number = line.partition('/')
-        why = '' if tag == layout.SCRATCH else names.check_tag(tag)
-        return [], why or f'{number!r} is no run\'s number: <tag>/<id> or <tag> is meant, t1/0 for one'
-    tag, number = found
+def _runs(root: Root, line: str, is_folder: Callable[[str], bool]) -> tuple[list[RunRef], str]:
+    """Return ([RunRef('t1', 0)], '') of a line, or ([], why not)."""
+    parts = run_ref.split(line.removesuffix('/*'))
+    if parts is None:
+        return [], _why_invalid(line)
+    tag, number = parts
     if number is None:
-        runs = [(tag, number) for number in layout.numbers(root, tag)] if is_folder(tag) else []
-        return runs, '' if runs else f'there is no run of {tag} here'
-    here = is_folder(tag) and is_folder(tag, str(number))
-    return ([found], '') if here else ([], 'there is no such run here')
+        numbers = layout.numbers(root, tag) if is_folder(tag) else []
+        if not numbers:
+            return [], f'there is no run of {tag} here'
+        return [RunRef(tag, number) for number in numbers], ''
+    run = RunRef(tag, number)
+    if is_folder(tag) and is_folder(str(run)):
+        return [run], ''
+    return [], 'there is no such run here'
 
 
-def _is_folder(path):
-    """A folder itself, not a link to one that lies elsewhere."""
-    try:
-        return stat.S_ISDIR(os.lstat(path).st_mode)
-    except OSError:
-        return False
+def _why_invalid(line: str) -> str:
+    tag, _, number = line.partition('/')
+    reason = '' if tag == layout.SCRATCH else names.check_tag(tag)
+    return reason or f"{number!r} is not a run's number: write <tag>/<id> or <tag>, e.g. t1/0"
+
+
+def _folder_test(root: Root) -> Callable[[str], bool]:
+    """Return a test whether <tag> or <tag>/<id> is a folder itself, not a link to one.
+
+    Each is looked at once.
+    """
+    result = os.fspath(layout.result(root))
+
+    @functools.cache
+    def is_folder(name: str) -> bool:
+        try:
+            return stat.S_ISDIR(os.lstat(f'{result}/{name}').st_mode)
+        except OSError:
+            return False
+
+    return is_folder
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST else line[:LONGEST] + ' …'

@@ -1,31 +1,47 @@
-"""JSON as Tagrun writes it: readable, strict (no NaN literal: 'nan', 'inf' and '-inf' are strings), replaced as a whole.
+"""JSON as Tagrun writes it: readable, strict, replaced as a whole.
+
+It has no NaN literal: 'nan', 'inf' and '-inf' are strings.
 
     write(path, {'acc': float('nan')})   # {"acc": "nan"}
 """
+
 import json
 import math
+from pathlib import Path
+from typing import Any
 
-from tagrun.store import atomic, reading
+from tagrun.store import atomic, safe_read
 
-DEEPEST = 100           # brackets within brackets: every reader may then follow them by recursion
-GREATEST = 1 << 1023    # of an integer that is a number: what is larger is no float
-
-
-def write(path, value):
-    atomic.write(path, dumps(value).encode('utf-8', 'backslashreplace'))     # half of a surrogate pair: as JSON's own escape
+DEEPEST = 100  # brackets within brackets: every reader may then follow them by recursion
+GREATEST = 1 << 1023  # an integer from here on does not fit into a float
 
 
-def dumps(value):
-    return json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False) + '\n'
+def write(path: str | Path, value: Any) -> None:
+    """Replace the file by a value."""
+    atomic.write(path, dumps(value))
 
 
-def read(path):
-    """The file's value, which is a dict. Raises OSError, or ValueError with a reason that names no path."""
-    return parse(reading.regular(path))
+def dumps(value: Any) -> str:
+    """Return the text of a value. Half of a surrogate pair is written as JSON's escape."""
+    text = json.dumps(_plain(value), indent=2, allow_nan=False, ensure_ascii=False) + '\n'
+    return text.encode('utf-8', 'backslashreplace').decode()
 
 
-def parse(content):
-    """The dict that JSON's bytes hold. Raises ValueError with a reason."""
+def read(path: str | Path) -> dict[str, Any]:
+    """Return the file's object. Raises OSError, or ValueError with a reason that names no path."""
+    return parse(safe_read.read_bytes(path))
+
+
+def read_or_none(path: str | Path) -> dict[str, Any] | None:
+    """Return the file's object; None where it cannot be read."""
+    try:
+        return read(path)
+    except (OSError, ValueError):
+        return None
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """Return the object that JSON's bytes hold. Raises ValueError with a reason."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -37,30 +53,36 @@ def parse(content):
     return value
 
 
-def number(value):
-    """A float of what `write` made of a number ('nan', 'inf', '-inf' too), or None."""
+def number(value: Any) -> float | None:
+    """Return the float of what `write` made of a number ('nan', 'inf', '-inf' too), or None."""
     if isinstance(value, str) and value in ('nan', 'inf', '-inf'):
         return float(value)
     return float(value) if is_number(value) else None
 
 
-def is_number(value):
-    """Whether it is a float, or an integer that has one; True and False are no numbers."""
-    return type(value) is float or type(value) is int and abs(value) < GREATEST
+def is_number(value: Any) -> bool:
+    """Return whether a value is a float, or an integer that fits into one; no bool is."""
+    return type(value) is float or (type(value) is int and abs(value) < GREATEST)
 
 
-def _depth(value):
-    """How deep dicts and lists lie within each other, without recursion."""
+def _depth(value: Any) -> int:
+    """Return how deep dicts and lists lie within each other, without recursion."""
     depth, level = 0, [value]
     while level:
-        level = [item for one in level if isinstance(one, (dict, list)) for item in (one.values() if isinstance(one, dict) else one)]
+        deeper: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                deeper.extend(item.values())
+            elif isinstance(item, list):
+                deeper.extend(item)
+        level = deeper
         depth += 1
     return depth
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return 'nan' if math.isnan(value) else ('inf' if value > 0 else '-inf')
+        return str(value)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

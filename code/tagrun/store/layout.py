@@ -1,74 +1,109 @@
 """Where everything lies, as DESIGN's tree has it. Paths only; nothing here opens a file.
 
-    run_folder(root, 't1', 0)            # <root>/__result__/t1/0
+run_folder(root, 't1', 0)            # <root>/__result__/t1/0
 """
+
 import errno
 import os
 import re
 from pathlib import Path
 
-NUMBER = '0|[1-9][0-9]{0,8}'   # a run's id
-SCRATCH = 'scratch'  # the tag's place of runs by hand, which have no tag
+NUMBER = '0|[1-9][0-9]{0,8}'  # a run's id
+SCRATCH = 'scratch'  # the folder of runs by hand, which have no tag
 
 
-def root_of(code):
-    """The project's folder, from its code folder."""
+def root_of(code: str | Path) -> Path:
+    """Return the project's folder, from its code folder."""
     return Path(code).resolve().parent
 
 
-def result(root):
+def result(root: str | Path) -> Path:
+    """Return the folder of all runs."""
     return Path(root) / '__result__'
 
 
-def run_folder(root, tag, number):
+def run_folder(root: str | Path, tag: str, number: int | str) -> Path:
+    """Return the folder of a run."""
     return result(root) / tag / str(number)
 
 
-def statistic(root):
+def failed(root: str | Path) -> Path:
+    """Return the folder of runs that failed before their first training step."""
+    return result(root) / '.failed'
+
+
+def statistic(root: str | Path) -> Path:
+    """Return the folder of lists, titles and tables."""
     return Path(root) / '__statistic__'
 
 
-def list_file(root, name):
+def list_file(root: str | Path, name: str) -> Path:
+    """Return the file that lists the runs of a set."""
     return statistic(root) / 'exper-list' / f'{name}.txt'
 
 
-def title_file(root, name):
+def title_file(root: str | Path, name: str) -> Path:
+    """Return the file with the columns of a set's table."""
     return statistic(root) / 'title' / f'{name}.json'
 
 
-def table_file(root, name):
+def table_file(root: str | Path, name: str) -> Path:
+    """Return the file of a set's table."""
     return statistic(root) / 'table' / f'{name}.csv'
 
 
-def tags(root):
-    """Names of the tags that have a folder, in no order."""
-    return [entry.name for entry in _folders(result(root)) if not entry.name.startswith('.')]
+def evaluation_table_file(root: str | Path, name: str) -> Path:
+    """Return the file of the table of a set's evaluations."""
+    return statistic(root) / 'evaluation' / f'{name}.csv'
 
 
-def numbers(root, tag):
-    """The ids of a tag's runs, rising: [0, 1, 2]. A tag's folder is no link to another place."""
-    place = result(root) / tag
-    found = [] if place.is_symlink() else _folders(place)
-    return sorted(int(entry.name) for entry in found if re.fullmatch(NUMBER, entry.name))
+def tags(root: str | Path) -> list[str]:
+    """Return the names of the tags that have a folder, in no order."""
+    return [name for name in _folders(result(root)) if not name.startswith('.')]
 
 
-def claim(root, tag, first=0):
-    """Make the folder of the next free id at or after `first`; (id, folder). Whoever makes a folder owns its id."""
-    place = result(root) / tag
-    place.mkdir(parents=True, exist_ok=True)
-    if place.is_symlink():
-        raise NotADirectoryError(errno.ENOTDIR, 'a link to another place', str(place))
-    number = max([first - 1, *numbers(root, tag)]) + 1
+def is_number(name: str) -> bool:
+    """Return whether a folder's name is a number that `claim_in` gives."""
+    return re.fullmatch(NUMBER, name) is not None
+
+
+def numbers(root: str | Path, tag: str) -> list[int]:
+    """Return the ids of a tag's runs, rising; none where the tag's folder is a link."""
+    return numbers_in(result(root) / tag)
+
+
+def numbers_in(folder: Path) -> list[int]:
+    """Return the numbers of a folder's folders, rising; none where it is a link, or not there."""
+    if folder.is_symlink():
+        return []
+    return sorted(int(name) for name in _folders(folder) if is_number(name))
+
+
+def claim(root: str | Path, tag: str, first: int = 0) -> tuple[int, Path]:
+    """Make the folder of the next free id at or after `first`; return (id, folder).
+
+    Whoever makes a folder owns its id.
+    """
+    return claim_in(result(root) / tag, first)
+
+
+def claim_in(folder: Path, first: int = 0) -> tuple[int, Path]:
+    """Make the next free number's folder in a folder; return (number, its folder)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, 'a link to another place', str(folder))
+    number = max([first - 1, *numbers_in(folder)]) + 1
     while True:
         try:
-            (place / str(number)).mkdir()
-            return number, place / str(number)
+            (folder / str(number)).mkdir()
+            return number, folder / str(number)
         except FileExistsError:
             number += 1
 
 
-def _folders(place):
+def _folders(parent: Path) -> list[str]:
+    """Return the names of the folders in a folder, links left out."""
     try:
-        return [entry for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False)]
+        return [entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []

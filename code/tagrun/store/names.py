@@ -1,23 +1,26 @@
-"""What a tag, a run and a set may be called.
+"""What a tag and a set may be called.
 
-    check_tag('t1')                      # returns the reason why not, or ''
-    split_run('t1/3')                    # ('t1', 3)
+check_tag('t1')                      # the reason why not, or ''
 """
+
 import re
 import unicodedata
 
-from tagrun.store.layout import NUMBER
-
 RESERVED = {'scratch': 'it is where runs by hand go'}
-WINDOWS = {'con', 'prn', 'aux', 'nul', *(f'{port}{n}' for port in ('com', 'lpt') for n in range(1, 10))}
-INVISIBLE = re.compile('[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]')     # letters and marks that one cannot see
-MAX_BYTES = 100  # refs/tags/<tag>.lock and each path stay below 255 bytes
+PORTS = {f'com{digit}' for digit in range(1, 10)} | {f'lpt{digit}' for digit in range(1, 10)}
+WINDOWS = {'con', 'prn', 'aux', 'nul'} | PORTS
+# characters that one cannot see
+INVISIBLE = re.compile(
+    '[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]'
+)
+MAX_BYTES = 100  # the lock file of its ref and each path stay below 255 bytes
 
 
-def check_tag(name):
-    """Why `name` cannot be a tag, as the end of a sentence, or '' if it can.
+def check_tag(name: str) -> str:
+    """Return why `name` cannot be a tag, as the end of a sentence, or '' if it can.
 
-    Letters and digits of any alphabet and ._+=@- ; it becomes a folder and a git ref, so what either would stumble on is refused.
+    A tag has letters and digits of any alphabet and ._+=@- ; it becomes a folder and a git ref, so
+    it must suit both.
     """
     if not name:
         return 'a tag needs a name'
@@ -29,9 +32,9 @@ def check_tag(name):
         return f'a tag has at most {MAX_BYTES} bytes'
     if name[0] in '-.@':
         return 'a tag does not start with -, . or @'
-    for letter in name:
-        if INVISIBLE.match(letter) or not (letter in '._+=@-' or unicodedata.category(letter)[0] in 'LMN'):
-            return f'{letter!r} cannot be in a tag: letters, digits and ._+=@- can'
+    for character in name:
+        if not _is_allowed(character):
+            return f'{character!r} cannot be in a tag: letters, digits and ._+=@- can'
     if unicodedata.normalize('NFC', name) != name:
         return 'its accents are typed as separate characters; type it anew'
     if name.endswith(('.', '.lock')) or '..' in name or '@{' in name:
@@ -43,16 +46,12 @@ def check_tag(name):
     return ''
 
 
-def split_run(name):
-    """('t1', 3) of 't1/3', ('t1', None) of 't1', None of what is neither."""
-    tag, slash, number = name.partition('/')
-    if tag != 'scratch' and check_tag(tag):
-        return None
-    if not slash:
-        return tag, None
-    return (tag, int(number)) if re.fullmatch(NUMBER, number) else None
-
-
-def check_set(name):
-    """Why `name` cannot name a set (a list of runs and its table), or ''. The same rule as for tags."""
+def check_set(name: str) -> str:
+    """Return why `name` cannot name a set (a list of runs and its table), or '', as for tags."""
     return check_tag(name).replace('a tag', 'a set')
+
+
+def _is_allowed(character: str) -> bool:
+    if INVISIBLE.match(character):
+        return False
+    return character in '._+=@-' or unicodedata.category(character)[0] in 'LMN'

@@ -1,4 +1,6 @@
-"""title/<set>.json: the columns of a set's table, in groups, one a line. Put // before a line to leave its column out.
+"""title/<set>.json: the columns of a set's table, in groups, one a line.
+
+Put // before a line to leave its column out.
 
     {
       "hparam": [
@@ -11,166 +13,237 @@
       ],
     }
 
-It is JSON with comments and trailing commas (JSON5), read by the package json5. `merge` adds columns as text, so every hand edit,
-comment and order stays byte for byte; a column that stands in a comment counts as known.
+It is JSON with comments and trailing commas (JSON5), read by the package json5. `merge` adds
+columns as text, so every hand edit, comment and order stays byte for byte; a column that stands in
+a comment counts as known.
 """
+
 import json
 import re
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from tagrun.store import layout, reading
+from tagrun.store import layout, safe_read
 from tagrun.store.table import GROUPS, Column
 
-INDENT = '    '
-TOKEN = re.compile(r'''(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<mark>[][{}:,])|(?P<word>[^\s][\w$]*)''', re.S)
-QUOTED = re.compile(r'''"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*\'''')
+MARGIN, INDENT = '  ', '    '  # before a group, before a column
+STRING = r''' "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' '''
+TOKEN = re.compile(
+    rf'''(?P<comment> //[^\n]* | /\*.*?\*/ )
+       | (?P<string> {STRING} )
+       | (?P<mark> [][{{}}:,] )
+       | (?P<word> [^\s][\w$]* )''',
+    re.DOTALL | re.VERBOSE,
+)
+QUOTED = re.compile(STRING, re.VERBOSE)
+EXPECTED = 'expected an object of lists of names, e.g. {"hparam": ["lr"], "metric": ["val/acc"]}'
+
+Edit = tuple[int, str]  # offset in the text, what is inserted there
 
 
-class Place(NamedTuple):
+@dataclass
+class Span:
     """Where a list of columns, or the whole object of lists, stands in the text."""
-    close: int      # offset of its closing bracket
-    last: int       # offset after its last item, or after its opening bracket
-    comma: str      # what is due at `last` before another item: ',' or ''
-    items: dict     # {name: (start, end)}
-    hidden: list    # names that stand in its comments
+
+    last: int  # offset after its last item, or after its opening bracket
+    close: int = 0  # offset of its closing bracket
+    comma: str = ''  # what belongs at `last` before another item: ',' or ''
+    items: dict[str, tuple[int, int]] = field(default_factory=dict)  # {name: (start, end)}
+    hidden: list[str] = field(default_factory=list)  # names that stand in its comments
 
 
-def read(root, name):
-    """([Column, …], text) of a set's title file, ([], None) if there is none. Raises OSError, ValueError with the reason."""
+def read(root: str | Path, name: str) -> tuple[list[Column], str | None]:
+    """Return (columns, text) of a set's title file, ([], None) if there is none.
+
+    Raises OSError, ValueError with the reason.
+    """
     try:
-        text = reading.regular(layout.title_file(root, name)).decode()
+        text = safe_read.read_bytes(layout.title_file(root, name)).decode()
     except FileNotFoundError:
         return [], None
     return parse(text), text
 
 
-def parse(text):
-    """The columns of a title file's text. Raises ValueError with the line."""
-    import json5    # here: a table without a title file need not load it
+def parse(text: str) -> list[Column]:
+    """Return the columns of a title file's text. Raises ValueError with the line."""
+    value = _value(text)
+    if not isinstance(value, dict) or not all(map(_is_names, value.values())):
+        raise ValueError(EXPECTED)
+    columns: dict[Column, None] = {}
+    for group, names in value.items():
+        if group not in GROUPS:
+            raise ValueError(f'{group!r} is not a group: the groups are {", ".join(GROUPS)}')
+        columns.update(dict.fromkeys(Column(group, name) for name in names))
+    return list(columns)
+
+
+def build(name: str, columns: Iterable[Column], hidden: Collection[Column] = ()) -> str:
+    """Return the text of a new title file; the columns in `hidden` stand in comments."""
+    note = (
+        f'// The columns of `table {name}`. Put // before a line to leave it out; '
+        f'`title {name}` adds what is new and keeps your edits.'
+    )
+    lines = ['{', MARGIN + note]
+    for group, names in _by_group(columns, hidden).items():
+        lines += [f'{MARGIN}"{group}": [', *(INDENT + line for line in names), f'{MARGIN}],']
+    return '\n'.join([*lines, '}', ''])
+
+
+def merge(
+    text: str,
+    columns: Iterable[Column],
+    hidden: Collection[Column] = (),
+    hide: Iterable[Column] = (),
+) -> tuple[str, list[Column]]:
+    """Return (the text with what is new of `columns` added to its groups, the columns added).
+
+    hidden: those that are added in comments. hide: columns that get a // now, where their line
+    holds nothing else.
+    """
+    whole, groups = _scan(text)
+    newline = '\r\n' if '\r\n' in text else '\n'
+    new = [column for column in columns if not _is_known(whole, groups, column)]
+    edits: list[Edit] = []
+    new_groups = {}
+    for group, lines in _by_group(new, hidden).items():
+        if group in groups:
+            edits += _into(text, groups[group], lines, newline)
+        else:
+            new_groups[group] = lines
+    edits += _new_groups(text, whole, new_groups, newline)
+    for column in hide:
+        if _stands_alone(text, groups, column):
+            edits.append((groups[column.group].items[column.name][0], '// '))
+    return _edited(text, edits), new
+
+
+def _value(text: str) -> Any:
+    """Return what the text holds as JSON5. Raises ValueError with the line."""
+    import json5  # here: a table without a title file need not load it
+
     try:
-        value = json5.loads(text)
+        return json5.loads(text)
     except RecursionError:
         raise ValueError('nested too deep') from None
     except ValueError as error:
         raise ValueError(re.sub('^<string>:', 'line ', str(error))) from None
-    if not isinstance(value, dict) or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values()):
-        raise ValueError('an object of lists of names is due: {"hparam": ["lr"], "metric": ["val/acc"]}')
-    unknown = [group for group in value if group not in GROUPS]
-    if unknown:
-        raise ValueError(f'{unknown[0]!r} is no group: {", ".join(GROUPS)} are')
-    return list(dict.fromkeys(Column(group, name) for group, names in value.items() for name in names))
 
 
-def build(name, columns, hidden=()):
-    """The text of a new title file; the columns in `hidden` stand in comments."""
-    note = f'// The columns of `table {name}`. Put // before a line to leave it out; `title {name}` adds what is new and keeps your edits.'
-    lines = ['{', INDENT[:2] + note]
-    for group in dict.fromkeys(column.group for column in columns):
-        lines.append(f'{INDENT[:2]}"{group}": [')
-        lines += [INDENT + _line(column, hidden) for column in columns if column.group == group]
-        lines.append(f'{INDENT[:2]}],')
-    return '\n'.join([*lines, '}', ''])
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def merge(text, columns, hidden=(), hide=()):
-    """(the text with what is new of `columns` added to its groups, the columns added).
+def _by_group(columns: Iterable[Column], hidden: Collection[Column]) -> dict[str, list[str]]:
+    """Return {group: the lines of its columns}."""
+    lines: dict[str, list[str]] = {}
+    for column in columns:
+        mark = '// ' if column in hidden else ''
+        name = json.dumps(column.name, ensure_ascii=False)
+        lines.setdefault(column.group, []).append(f'{mark}{name},')
+    return lines
 
-    hidden: those that are added in comments. hide: columns that stand there and get a // now, where their line holds nothing else.
+
+def _is_known(whole: Span, groups: Mapping[str, Span], column: Column) -> bool:
+    """Return whether a column stands in its group, or in a comment there.
+
+    Or in a comment between the groups: a whole group put in comments.
     """
-    whole, groups = _scan(text)
-    newline = '\r\n' if '\r\n' in text else '\n'
-    new = [column for column in columns if not _known(whole, groups, column)]
-    added = {group: [_line(column, hidden) for column in new if column.group == group] for group in dict.fromkeys(column.group for column in new)}
-    edits = [edit for group, lines in added.items() if group in groups for edit in _into(text, groups[group], lines, newline)]
-    edits += _new_groups(text, whole, {group: lines for group, lines in added.items() if group not in groups}, newline)
-    edits += [(groups[column.group].items[column.name][0], '// ') for column in hide if _stands_alone(text, groups, column)]
-    return _edited(text, edits), new
-
-
-def _line(column, hidden):
-    return f'{"// " if column in hidden else ""}{json.dumps(column.name, ensure_ascii=False)},'
-
-
-def _known(whole, groups, column):
-    """Whether a column stands in its group, in a comment there, or in a comment between the groups (a whole group put in comments)."""
-    if column.group not in groups:
+    group = groups.get(column.group)
+    if group is None:
         return column.name in whole.hidden
-    return column.name in groups[column.group].items or column.name in groups[column.group].hidden
+    return column.name in group.items or column.name in group.hidden
 
 
-def _scan(text):
-    """(Place of the whole object, {group: Place}) of a text that `parse` accepts: two levels of brackets."""
-    groups, open_places, key = {}, [], None     # open_places: [close, last, comma, items, hidden] of each bracket that is open
+def _scan(text: str) -> tuple[Span, dict[str, Span]]:
+    """Return (Span of the whole object, {group: Span}) of a text that `parse` accepts."""
+    groups: dict[str, Span] = {}
+    open_spans: list[Span] = []
+    key = ''
     for token in TOKEN.finditer(text):
-        kind, word = token.lastgroup, token[0]
-        if kind == 'comment':
-            if open_places:
-                open_places[-1][4].extend(_name(quoted) for quoted in QUOTED.findall(word))
+        word = token[0]
+        if token.lastgroup == 'comment':
+            if open_spans:
+                open_spans[-1].hidden.extend(map(_name, QUOTED.findall(word)))
         elif word in ('{', '['):
-            open_places.append([0, token.end(), '', {}, []])
+            open_spans.append(Span(token.end()))
         elif word in ('}', ']'):
-            place = Place(token.start(), *open_places.pop()[1:])
-            if not open_places:
-                return place, groups
-            groups[key] = place
-            open_places[-1][1:3] = token.end(), ','
-        elif open_places and word == ',':
-            open_places[-1][1:3] = token.end(), ''
-        elif open_places and word != ':':
-            key = _name(word) if len(open_places) == 1 else key
-            open_places[-1][1:3] = token.end(), ','
-            open_places[-1][3][_name(word)] = token.span()
+            span = open_spans.pop()
+            span.close = token.start()
+            if not open_spans:
+                return span, groups
+            groups[key] = span
+            open_spans[-1].last, open_spans[-1].comma = token.end(), ','
+        elif open_spans and word == ',':
+            open_spans[-1].last, open_spans[-1].comma = token.end(), ''
+        elif open_spans and word != ':':
+            name = _name(word)
+            if len(open_spans) == 1:
+                key = name
+            open_spans[-1].last, open_spans[-1].comma = token.end(), ','
+            open_spans[-1].items[name] = token.span()
+    raise ValueError(EXPECTED)
 
 
-def _name(quoted):
-    """What a quoted or bare word of the text stands for."""
+def _name(word: str) -> str:
+    """Return the name that a quoted or bare word of the text stands for."""
     import json5
+
+    if word[0] not in '"\'':
+        return word
     try:
-        return json5.loads(quoted) if quoted[0] in '"\'' else quoted
+        return str(json5.loads(word))
     except ValueError:
-        return quoted[1:-1]
+        return word[1:-1]
 
 
-def _into(text, place, lines, newline):
-    """The insertions [(offset, text), …] that add lines at the end of a group."""
-    edits = [(place.last, place.comma)]
-    start = text.rfind('\n', 0, place.close) + 1
-    if text[start:place.close].strip():     # its bracket closes on a line with items
-        return edits + [(place.close, newline + ''.join(INDENT + line + newline for line in lines) + INDENT[:2])]
-    indent = _indent(text, place)
-    return edits + [(start, ''.join(indent + line + newline for line in lines))]
+def _into(text: str, group: Span, lines: Sequence[str], newline: str) -> list[Edit]:
+    """Return the insertions that add lines at the end of a group."""
+    comma = (group.last, group.comma)
+    start = text.rfind('\n', 0, group.close) + 1
+    if text[start : group.close].strip():  # its bracket closes on a line with items
+        body = ''.join(INDENT + line + newline for line in lines)
+        return [comma, (group.close, newline + body + MARGIN)]
+    indent = _indent(text, group)
+    return [comma, (start, ''.join(indent + line + newline for line in lines))]
 
 
-def _new_groups(text, whole, added, newline):
-    """The insertions that add groups at the end of the file's object."""
+def _new_groups(
+    text: str, whole: Span, added: Mapping[str, Sequence[str]], newline: str
+) -> list[Edit]:
+    """Return the insertions that add groups at the end of the file's object."""
     if not added:
         return []
-    first = '' if text[:whole.close].endswith('\n') else newline
-    body = [f'{INDENT[:2]}"{group}": [{newline}' + ''.join(INDENT + line + newline for line in lines) + f'{INDENT[:2]}],{newline}'
-            for group, lines in added.items()]
-    return [(whole.last, whole.comma), (whole.close, first + ''.join(body))]
+    lines = []
+    for group, names in added.items():
+        lines += [f'{MARGIN}"{group}": [', *(INDENT + name for name in names), f'{MARGIN}],']
+    first = '' if text[: whole.close].endswith('\n') else newline
+    body = ''.join(line + newline for line in lines)
+    return [(whole.last, whole.comma), (whole.close, first + body)]
 
 
-def _indent(text, place):
-    """What stands before the group's first item, if that opens its line."""
-    start = min((start for start, _ in place.items.values()), default=0)
-    before = text[text.rfind('\n', 0, start) + 1:start]
+def _indent(text: str, group: Span) -> str:
+    """Return what stands before the group's first item, if that opens its line."""
+    start = min((start for start, _ in group.items.values()), default=0)
+    before = text[text.rfind('\n', 0, start) + 1 : start]
     return before if start and not before.strip() else INDENT
 
 
-def _stands_alone(text, groups, column):
-    """Whether a column's line holds nothing else but a comma and a comment."""
+def _stands_alone(text: str, groups: Mapping[str, Span], column: Column) -> bool:
+    """Return whether a column's line holds nothing else but a comma and a comment."""
     if column.group not in groups or column.name not in groups[column.group].items:
         return False
     start, end = groups[column.group].items[column.name]
-    before, after = text[text.rfind('\n', 0, start) + 1:start], text[end:].partition('\n')[0].rstrip('\r')
+    before = text[text.rfind('\n', 0, start) + 1 : start]
+    after = text[end:].partition('\n')[0].rstrip('\r')
     return not before.strip() and bool(re.fullmatch(r'\s*,?\s*(//.*)?', after))
 
 
-def _edited(text, edits):
-    """The text with insertions [(offset, text), …]; those at one offset in their order."""
-    parts, at = [], 0
+def _edited(text: str, edits: Iterable[Edit]) -> str:
+    """Return the text with the insertions; those at one offset in their order."""
+    parts, copied = [], 0
     for offset, inserted in sorted(edits, key=lambda edit: edit[0]):
-        parts += [text[at:offset], inserted]
-        at = offset
-    return ''.join([*parts, text[at:]])
+        parts += [text[copied:offset], inserted]
+        copied = offset
+    return ''.join([*parts, text[copied:]])

@@ -1,129 +1,196 @@
-"""Start main.py several times, once for each process, and say how they ended: what `python main.py` becomes where several shall train.
+"""Start main.py several times, once for each process, and say how they ended: what `python main.py`
+becomes where several shall train.
 
     sys.exit(agent.start(2, folder))
 
-It is torchrun's agent, called as a library. A signal goes to the first process; how each ended comes back through torchrun's error files.
-Over several machines it reaches where an engine starts main.py on each (NODES).
+It is torchrun's agent, called as a library. A signal goes to the first process; how each ended
+comes back through torchrun's error files. Over several machines it reaches where an engine starts
+main.py on each (NODES).
 """
+
 import logging
 import os
 import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
 
 import torch
 
 from tagrun.store import jsonfile, lock, run_json, statistic
 from tagrun.training.distributed import MARK, TIMEOUT_S
 from tagrun.training.log import Log
-from tagrun.training.report import Ending, ended, tell
+from tagrun.training.report import Ending, ended, info
 from tagrun.training.signals import ASKING
 
-NODES = 'TAGRUN_NODES'      # '2 0 10.0.0.5:29500' where an engine trains on several machines: how many, which one this is, where the first one listens
+# '2 0 10.0.0.5:29500' where an engine trains on several machines: how many, which one this is,
+# where the first one listens
+NODES = 'TAGRUN_NODES'
+MAIN = Path(__file__).resolve().parents[2] / 'main.py'
 
 
-def count(config, folder):
-    """How many processes the run in `folder` has: what --nproc said, or as many as it had before, or one for each GPU that is made visible."""
-    told = run_json.read(folder).get('nproc') or _before(folder)
-    device, visible = getattr(config, 'device', 'auto'), os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
-    if not told and device in ('auto', 'cuda') and len(visible) > 1 and torch.cuda.is_available():
+def count(config: ModuleType, folder: Path) -> int:
+    """Return how many processes the run in `folder` has.
+
+    That is what --nproc says, or as many as it had before, or one for each GPU that is made
+    visible.
+    """
+    number = run_json.read(folder).get('nproc') or _before(folder)
+    device = getattr(config, 'device', 'auto')
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
+    if not number and device in ('auto', 'cuda') and len(visible) > 1 and torch.cuda.is_available():
         return torch.cuda.device_count()
-    return told or 1
+    return number or 1
 
 
-def _before(folder):
-    """Of an earlier start; None where there was none."""
+def _before(folder: Path) -> int | None:
+    """Return the number at an earlier start, on this machine; None where there was none."""
     try:
-        number = jsonfile.read(Path(folder) / 'environment.json').get('world_size')
+        number = jsonfile.read(folder / 'environment.json').get('world_size')
     except (OSError, ValueError):
         return None
-    return max(1, number // nodes()[0]) if isinstance(number, int) and 0 < number <= run_json.MOST else None
+    if not isinstance(number, int) or not 0 < number <= run_json.MOST:
+        return None
+    machines, _, _ = nodes()
+    return max(1, number // machines)
 
 
-def nodes():
-    """(how many machines train together, which one this is, where they meet)"""
+def nodes() -> tuple[int, int, str]:
+    """Return (how many machines train together, which one this is, where they meet)."""
     count, own, endpoint = os.environ.get(NODES, '1 0 127.0.0.1:0').split()
     return int(count), int(own), endpoint
 
 
-def start(number, folder):
-    """Train the run in `folder` in `number` processes of main.py and wait for them; the exit code. Who is killed kills us by the same signal."""
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+def start(number: int, folder: Path) -> int:
+    """Train the run in `folder` in `number` processes of main.py, and wait. Returns the exit code.
+
+    Where a signal kills one, the same signal kills us.
+    """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)   # how a run ended is said in a line or two, by us
-    with tempfile.TemporaryDirectory(prefix='tagrun-', ignore_cleanup_errors=True) as place:
-        os.environ.update({run_json.ENVIRONMENT: str(folder), MARK: place})
+    from torch.distributed.launcher.api import elastic_launch
+
+    # how a run ended is said in a line or two, by us
+    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix='tagrun-', ignore_cleanup_errors=True) as logs:
+        os.environ.update({run_json.ENVIRONMENT: str(folder), MARK: logs})
         os.environ.setdefault('OMP_NUM_THREADS', '1')
-        os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')       # else each process warns that Parallel might be faster
-        machines, own, endpoint = nodes()
-        meeting = {'rdzv_backend': 'static', 'rdzv_configs': {'rank': own, 'timeout': TIMEOUT_S}} if machines > 1 else {'rdzv_backend': 'c10d'}
-        settings = LaunchConfig(
-            min_nodes=machines, max_nodes=machines, nproc_per_node=number, max_restarts=0, run_id='tagrun', signals_to_handle='SIGQUIT',
-            rdzv_endpoint=endpoint, local_addr=endpoint.rpartition(':')[0] if own == 0 else None, logs_specs=DefaultLogsSpecs(log_dir=place), **meeting)
+        # else each process warns that Parallel might be faster
+        os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')
+        settings = _launch_config(number, logs)
+        # a notebook has no file
+        main = os.path.abspath(getattr(sys.modules['__main__'], '__file__', None) or MAIN)
         try:
-            _forward_signals(Path(place))
-            elastic_launch(settings, sys.executable)('-u', os.path.abspath(sys.modules['__main__'].__file__))
-        except _Asked as asked:
+            _forward_signals(Path(logs))
+            elastic_launch(settings, sys.executable)('-u', main)
+        except _SignalBeforeTraining as asked:
             return _die(asked.number)
-        except ChildFailedError as failed:
-            return _end(folder, [failed.failures[place] for place in sorted(failed.failures)], number)
+        except ChildFailedError as error:
+            failures = [failure for _, failure in sorted(error.failures.items())]
+            return _end(folder, failures, number)
     return 0
 
 
-class _Asked(BaseException):
+def _launch_config(number: int, logs: str) -> Any:
+    """Return torchrun's settings for `number` processes on this machine."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.launcher.api import LaunchConfig
+
+    machines, own, endpoint = nodes()
+    rendezvous: dict[str, Any] = {'rdzv_backend': 'c10d'}
+    if machines > 1:
+        options = {'rank': own, 'timeout': TIMEOUT_S}
+        rendezvous = {'rdzv_backend': 'static', 'rdzv_configs': options}
+    local_addr = endpoint.rpartition(':')[0] if own == 0 else None
+    return LaunchConfig(
+        min_nodes=machines,
+        max_nodes=machines,
+        nproc_per_node=number,
+        max_restarts=0,
+        run_id='tagrun',
+        signals_to_handle='SIGQUIT',
+        rdzv_endpoint=endpoint,
+        local_addr=local_addr,
+        logs_specs=DefaultLogsSpecs(log_dir=logs),
+        **rendezvous,
+    )
+
+
+class _SignalBeforeTraining(BaseException):
     """A signal came before there was a training that it could stop."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-def _forward_signals(place):
-    """What asks us to stop goes to the first process, which agrees with the others on the step."""
-    def forward(number, _):
+def _forward_signals(logs: Path) -> None:
+    """Send what asks us to stop to the first process, which agrees with the others on the step."""
+
+    def forward(number: int, _: FrameType | None) -> None:
         if nodes()[1]:
-            return      # the first machine's affair; its processes and ours agree
+            return  # the first machine's affair; its processes and ours agree
         try:
-            os.kill(int((place / 'leader').read_text()), number)
+            os.kill(int((logs / 'leader').read_text()), number)
         except (OSError, ValueError):
-            if not (place / 'leader').exists():
-                raise _Asked(number) from None
+            if not (logs / 'leader').exists():
+                raise _SignalBeforeTraining(number) from None
+
     for number in ASKING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, forward)
 
 
-def _end(folder, failures, number):
-    """Say why a run ended, and make its status say so. What one process met because another had gone is no reason; the exit code."""
-    failed = [failure for failure in failures if 'ending' in failure.error_file_data]
-    own = [failure for failure in failed if not failure.error_file_data['broken']]
-    killed = next((failure.exitcode for failure in failures if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM), None)
-    spoke = next((failure.exitcode for failure in failures if failure.exitcode > 0 and failure not in failed), None)     # itself, and stopped or was refused
-    if not own and killed:
-        return _die(-killed)
-    if not own and (spoke or not failed):
-        return spoke or 1
-    first = (own or failed)[0]
+def _end(folder: Path, failures: list[Any], number: int) -> int:
+    """Say why a run ended, and make its status say so. Returns the exit code.
+
+    failures: torchrun's, in the order of the ranks. What one process met because another had gone
+    is not the reason.
+    """
+    reported = [failure for failure in failures if 'ending' in failure.error_file_data]
+    own = [failure for failure in reported if not failure.error_file_data['broken']]
+    codes = [failure.exitcode for failure in failures]
+    killed_by = [-code for code in codes if code < 0 and code != -signal.SIGTERM]
+    # of those that said themselves that they stopped, or were refused
+    refused = [
+        failure.exitcode for failure in failures if failure.exitcode > 0 and failure not in reported
+    ]
+    if not own and killed_by:
+        return _die(killed_by[0])
+    if not own and (refused or not reported):
+        return refused[0] if refused else 1
+    first = (own or reported)[0]
     ending = Ending(**first.error_file_data['ending'])
-    where = f' (rank {first.local_rank} of {number})' if len(own) < number else ''
-    log = Log(folder / 'log')
-    (tell if os.environ.get('TAGRUN_DEBUG') else log.only_file)(ending.traceback)
-    tell(f'tagrun: {run_json.name(run_json.read(folder))} {ending.text.replace(ending.line, ending.line + where, 1)}')
-    log.close()
-    if nodes()[1]:      # the first machine says how the run ended
-        return ending.code
-    try:
-        content = statistic.read(folder)
-        if content['status'] == statistic.RUNNING and lock.owner(folder) is None:
-            statistic.write(folder, ended(content, ending.status, ending.line + where))
-    except (OSError, ValueError):
-        pass        # it never began, or there is no room: the exit code tells
+    if len(own) < number:
+        line = f'{ending.line} (rank {first.local_rank} of {number})'
+        text = ending.text.replace(ending.line, line, 1)
+        ending = ending._replace(line=line, text=text)
+    _announce(folder, ending)
+    if nodes()[1] == 0:  # the first machine says how the run ended
+        _write_status(folder, ending)
     return ending.code
 
 
-def _die(number):
+def _announce(folder: Path, ending: Ending) -> None:
+    content = run_json.read(folder)
+    log = Log(folder / 'log', times=content.get('log') != run_json.PLAIN)
+    say_traceback = info if os.environ.get('TAGRUN_DEBUG') else log.only_file
+    say_traceback(ending.traceback)
+    info(f'tagrun: {run_json.name(content)} {ending.text}')
+    log.close()
+
+
+def _write_status(folder: Path, ending: Ending) -> None:
+    try:
+        content = statistic.read(folder)
+        if content['status'] == statistic.RUNNING and lock.owner(folder) is None:
+            statistic.write(folder, ended(content, ending.status, ending.line))
+    except (OSError, ValueError):
+        pass  # it never began, or there is no room: the exit code tells
+
+
+def _die(number: int) -> int:
     """End as the process did that was killed: our parent takes it for the training."""
     if number != signal.SIGKILL:
         signal.signal(number, signal.SIG_DFL)

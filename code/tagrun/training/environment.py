@@ -1,48 +1,77 @@
 """environment.json: what a result may depend on besides code, config and seed.
 
-    write(folder, device, loaders)
+    record(folder, device, loaders)
 
-By allow-list: no environment variable, no path, no host or user name, no URL is ever read into it.
+By allow-list: of the environment variables only PYTHONHASHSEED, and no path, no host or user name,
+no URL is ever read into it.
 """
+
 import os
 import platform
+import sys
 import zlib
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from tagrun.store import jsonfile
+from tagrun.store import jsonfile, run_json
 from tagrun.training import distributed, seeding
 from tagrun.training.trace import batch_digest
 
 NAME = 'environment.json'
+VERSION = Path(__file__).resolve().parents[1] / 'VERSION'  # of this copy of Tagrun
+# as Python started with it: a script that sets it later changes no hash
+STARTED_WITH = None if sys.flags.ignore_environment else os.environ.get(seeding.HASH_SEED)
 SAMPLES = 16  # of each phase's dataset that its fingerprint reads
 
 
-def collect(device, loaders):
-    """Everything comparable about the surroundings, as a dict of plain values."""
+def record(folder: Path, device: torch.device, loaders: Mapping[str, Any]) -> None:
+    """Write it at a run's first start. Later, print what differs from then."""
+    seed = (run_json.read_or_none(folder) or {}).get('seed')
+    changed = write(folder, collect(device, loaders, seed))
+    if changed:
+        print(
+            f'tagrun: not as at the first start of this run: {", ".join(changed)}; the '
+            'same bits are not promised',
+            file=sys.stderr,
+        )
+
+
+def collect(
+    device: torch.device, loaders: Mapping[str, Any], seed: int | None = None
+) -> dict[str, Any]:
+    """Return everything comparable about the surroundings, as plain values. seed: the run's."""
+    cuda = device.type == 'cuda'
     return {
+        'tagrun': _version(),
         'python': platform.python_version(),
         'torch': torch.__version__,
         'system': f'{platform.system()} {platform.machine()}',
         'cpu': _cpu(),
+        'cpu_capability': torch.backends.cpu.get_cpu_capability(),
         'cores': os.cpu_count(),
         'threads': torch.get_num_threads(),
         'device': device.type,
         'world_size': distributed.size(),
-        'gpu': _gpus() if device.type == 'cuda' else [],
-        'cuda': torch.version.cuda if device.type == 'cuda' else None,
-        'cudnn': torch.backends.cudnn.version() if device.type == 'cuda' else None,
-        'driver': _driver() if device.type == 'cuda' else None,
+        'gpu': _gpus() if cuda else [],
+        'cuda': torch.version.cuda if cuda else None,
+        'cudnn': torch.backends.cudnn.version() if cuda else None,
+        'driver': _driver() if cuda else None,
+        'determinism': _determinism(),
+        'string_hashes': _string_hashes(seed),
         'data': {phase: _fingerprint(loader) for phase, loader in loaders.items()},
-        'packages': dict(sorted({item.metadata['Name']: item.version for item in metadata.distributions()
-                                 if item.metadata['Name']}.items(), key=lambda pair: pair[0].lower())),
+        'packages': _packages(),
     }
 
 
-def write(folder, content):
-    """Write it, keeping what an earlier start of this run wrote. Returns the names of what changed since then."""
+def write(folder: Path, content: dict[str, Any]) -> list[str]:
+    """Write it, keeping what an earlier start of this run wrote.
+
+    Returns the names of what changed since then.
+    """
     path = Path(folder) / NAME
     try:
         before = jsonfile.read(path)
@@ -52,46 +81,99 @@ def write(folder, content):
     return [name for name, value in content.items() if before.get(name) != value]
 
 
-def _cpu():
-    """The processor's name; Linux alone tells it in a file."""
+def _determinism() -> dict[str, Any]:
+    """Return what torch is set to, whoever set it."""
+    levels = ('default', 'warn', 'error')
+    return {
+        'algorithms': levels[torch.get_deterministic_debug_mode()],
+        'cudnn_benchmark': torch.backends.cudnn.benchmark,
+        'cudnn_deterministic': torch.backends.cudnn.deterministic,
+        'matmul_precision': torch.get_float32_matmul_precision(),
+    }
+
+
+def _string_hashes(seed: int | None) -> dict[str, Any]:
+    """Return whether the hashes of strings follow from the run's seed, and Python's own variable.
+
+    Without them the order of a set of strings is another one in each process.
+    """
+    is_seeded = seed is not None and str(seed % 2**32) == STARTED_WITH
+    return {'seeded': is_seeded, seeding.HASH_SEED: STARTED_WITH}
+
+
+def _version() -> str | None:
+    """Return Tagrun's version; None where the file is absent."""
+    try:
+        return VERSION.read_text().strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _packages() -> dict[str, str]:
+    """Return {name: version} of what is installed, in the order of the names."""
+    packages = {}
+    for item in metadata.distributions():
+        name = item.metadata['Name']
+        if name:
+            packages[name] = item.version
+    return dict(sorted(packages.items(), key=lambda pair: pair[0].lower()))
+
+
+def _cpu() -> str:
+    """Return the processor's name; only Linux has a file with it."""
     try:
         lines = Path('/proc/cpuinfo').read_text().splitlines()
-        return next(line.partition(':')[2].strip() for line in lines if line.startswith('model name'))
+        return next(
+            line.partition(':')[2].strip() for line in lines if line.startswith('model name')
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
-def _gpus():
+def _gpus() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def _driver():
-    """The NVIDIA driver's version, from the kernel's file; None where there is none."""
+def _driver() -> str | None:
+    """Return the NVIDIA driver's version, from the kernel's file; None where there is none."""
     try:
-        return next(word for word in Path('/proc/driver/nvidia/version').read_text().split() if word[:1].isdigit() and '.' in word)
+        words = Path('/proc/driver/nvidia/version').read_text().split()
+        return next(word for word in words if word[:1].isdigit() and '.' in word)
     except (OSError, StopIteration):
         return None
 
 
-def _fingerprint(loader):
-    """{'samples': n, 'digest': …} of a map-style dataset: its size and a CRC-32 of SAMPLES samples spread over it.
+def _fingerprint(loader: Any) -> dict[str, Any] | None:
+    """Return {'samples': n, 'digest': …} of a map-style dataset.
 
-    A changed sample between those is not noticed. None for what cannot be read by index.
+    digest: CRC-32 of SAMPLES samples spread over it; a changed sample between those is not noticed.
+    None for what cannot be read by index.
     """
-    dataset = getattr(loader, 'dataset', None)
-    dataset = getattr(dataset, 'dataset', dataset)  # behind a Loader's keys
-    # torch gives an IterableDataset a __getitem__ that only raises
-    if isinstance(dataset, torch.utils.data.IterableDataset) or not hasattr(dataset, '__getitem__') or not hasattr(dataset, '__len__'):
+    dataset: Any = getattr(loader, 'dataset', None)
+    dataset = getattr(dataset, 'dataset', dataset)  # behind a Loader's indices
+    if not _is_map_style(dataset):
         return None
-    count, kept = len(dataset), seeding.random_state()
+    count, state = len(dataset), seeding.random_state()
     seeding.seed_everything(0)  # the same augmentation each time
-    samples = [dataset[index] for index in sorted({count * part // SAMPLES for part in range(SAMPLES)}) if count]
-    seeding.restore(kept)
-    digest = zlib.crc32(repr([[batch_digest(sample), _plain(sample)] for sample in samples]).encode())
-    return {'samples': count, 'digest': f'{digest:08x}'}
+    indices = {count * part // SAMPLES for part in range(SAMPLES)} if count else set()
+    samples = [dataset[index] for index in sorted(indices)]
+    seeding.restore(state)
+    content = repr([[batch_digest(sample), _plain(sample)] for sample in samples])
+    return {'samples': count, 'digest': f'{zlib.crc32(content.encode()):08x}'}
 
 
-def _plain(sample):
-    """The numbers and strings of a sample that are no tensor: labels, mostly."""
-    parts = sample.values() if isinstance(sample, dict) else sample if isinstance(sample, (list, tuple)) else [sample]
+def _is_map_style(dataset: Any) -> bool:
+    # torch gives an IterableDataset a __getitem__ that only raises
+    if isinstance(dataset, torch.utils.data.IterableDataset):
+        return False
+    return hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__')
+
+
+def _plain(sample: Any) -> list[Any]:
+    """Return the numbers and strings of a sample that are not tensors: labels, mostly."""
+    parts = [sample]
+    if isinstance(sample, dict):
+        parts = list(sample.values())
+    elif isinstance(sample, (list, tuple)):
+        parts = list(sample)
     return [part for part in parts if isinstance(part, (int, float, str, bool))]

@@ -1,136 +1,357 @@
-"""A DataLoader whose order depends on (seed, epoch), and a sample's randomness on (seed, epoch, index), and on nothing else.
+"""A DataLoader whose order depends on (seed, epoch), and a sample's randomness on (seed, epoch,
+index), and on nothing else.
 
-    loader = Loader(dataset, batch_size=100, seed=args.seed, shuffle=True, draws=args.augment > 0, num_workers=2)
+    loader = Loader(dataset, batch_size=100, seed=args.seed, shuffle=True, num_workers=2,
+                    stochastic=args.augment > 0)
 
-So the number of workers does not change a result, and resuming at batch k costs nothing: the sampler starts there. A dataset that can
-give a whole batch at once has `get_batch(indices)`: several times as fast where samples are small. Any other iterable of batches
-works too, a plain DataLoader among them: run.batches then reads and drops what was already trained.
+So the number of workers does not change a result, and resuming at batch k costs nothing: the
+sampler starts there. A dataset that can give a whole batch at once has `get_batch(indices)`:
+several times as fast where samples are small. Any other iterable of batches works too: stream.py.
 """
+
+import copy
+import math
+import multiprocessing
 import random
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
+from multiprocessing.queues import Queue
+from typing import Any
 
 import numpy as np
 import torch
+from torch._utils import ExceptionWrapper
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from tagrun.training import distributed, seeding, signals
+
+TRAIN = 'train'  # the phase that trains; any other one evaluates
+WRAPPERS = 8  # of a dataset, one in another
+DEEPEST = 3  # objects with a `to` in one another whose tensors count
 
 
 class SampleError(Exception):
     """`dataset[i]` raised: which sample, and what."""
 
 
-def Loader(dataset, batch_size, seed, shuffle=False, drop_last=False, draws=True, timeout=0, collate_fn=default_collate, **options):
-    """A torch DataLoader over a map-style dataset.
+class SendError(Exception):
+    """A data worker could not send a batch: why."""
 
-    dataset: `dataset[index]` is one sample. Where nothing is drawn its `get_batch(indices)` is called instead, if it has one, with a (B,)
-    int64 array: the finished batch, such as (x, y) with x of shape (B, …), which is not collated.
-    draws: whether `dataset[i]` draws random numbers (augmentation). Then the global generators are seeded for each sample,
-    which costs some 30 µs; False spares that, and is right only where nothing is drawn.
-    timeout: seconds that a batch may take to come from a data worker; 0 waits for ever.
-    options: torch's own: num_workers, persistent_workers, pin_memory, …
+
+def Loader(
+    dataset: Any,
+    batch_size: int,
+    seed: int,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    stochastic: bool = True,
+    timeout: float = 0,
+    collate_fn: Callable[[Any], Any] = default_collate,
+    **options: Any,
+) -> DataLoader:
+    """Return a torch DataLoader over a map-style dataset.
+
+    dataset: `dataset[index]` is one sample. Where it is not stochastic its `get_batch(indices)` is
+    called instead, if it has one, with a (B,) int64 array: the finished batch, such as (x, y) with
+    x of shape (B, …), which is not collated. stochastic: whether `dataset[index]` draws random
+    numbers (augmentation). Then the global generators are seeded for each sample, which costs some
+    30 µs; False spares that, and is right only where nothing is drawn. timeout: seconds that a
+    batch may take to come from a data worker; 0 waits for ever. options: torch's own: num_workers,
+    persistent_workers, pin_memory, …
     """
     batches = _EpochBatches(len(dataset), batch_size, seed, shuffle, drop_last)
-    options['timeout'] = timeout if options.get('num_workers') else 0   # without workers nobody is waited for
+    # without workers nobody is waited for
+    options['timeout'] = timeout if options.get('num_workers') else 0
     options.setdefault('worker_init_fn', signals.in_worker)
-    return DataLoader(_Keyed(dataset, seed, draws), batch_sampler=batches, generator=torch.Generator(), collate_fn=_Collate(collate_fn), **options)
+    return DataLoader(
+        _IndexedDataset(dataset, seed, stochastic),
+        batch_sampler=batches,  # type: ignore[arg-type]  # of (epoch, indices): see _IndexedDataset
+        generator=torch.Generator(),
+        collate_fn=_Collate(collate_fn),
+        **options,
+    )
 
 
-def start_at(loader, seed, epoch, batch):
-    """Make the next iteration of `loader` that of `epoch`, from `batch` on.
+def count_batches(loader: Any, most: int = 0) -> int:
+    """Return the batches in an epoch of a loader; 0 where it does not know.
 
-    Returns how many batches the caller must drop itself: none for a Loader.
+    most: as many at most, such as config.py's steps_per_epoch; 0: all.
+    """
+    try:
+        count = len(loader)
+    except TypeError:  # torch's own has a length that raises, over an IterableDataset
+        count = 0
+    return min(count, most) if count and most else count or most
+
+
+def count_samples(loader: Any, number: int, batch: Any) -> int:
+    """Return the samples of the epoch's batch `number` (from 0), in all processes together.
+
+    batch: what another kind of loader gave: the first dimension of its first tensor counts, or the
+    sequences of a packed one.
+    """
+    sampler = _sampler(loader)
+    if sampler is not None:
+        return len(sampler.indices(number))
+    first = next(leaves(batch, (PackedSequence,)), None)
+    if isinstance(first, PackedSequence):
+        return int(first.batch_sizes[0])
+    return len(first) if first is not None and first.ndim else 1
+
+
+def class_names(loader: Any) -> list[str] | None:
+    """Return the names of the classes that the dataset's `classes` has; None where it has none.
+
+    A number of classes has no names.
+    """
+    classes: Any = None
+    dataset = getattr(loader, 'dataset', None)
+    for _ in range(WRAPPERS):  # a Loader's own, torch's Subset
+        classes = getattr(dataset, 'classes', None)
+        if classes is not None:
+            break
+        dataset = getattr(dataset, 'dataset', None)
+    if hasattr(classes, 'tolist'):  # an array, a tensor
+        classes = classes.tolist()
+    if isinstance(classes, str) or not isinstance(classes, Iterable):
+        return None
+    return [str(name) for name in classes]
+
+
+# --- a batch, of whatever containers -------------------------------------------------------------
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """Return the batch with its tensors on `device`; those in pinned memory are not waited for.
+
+    Of an object with a method `to` that one is called; containers stay what they are.
+    """
+    if torch.is_tensor(batch):
+        return batch.to(device, non_blocking=True)
+    if type(batch) in (list, tuple):
+        return type(batch)([moved(value, device) for value in batch])
+    if _has_to(batch):
+        result = batch.to(device)
+        return batch if result is None else result
+    if isinstance(batch, Mapping):
+        return _same_mapping(batch, {key: moved(value, device) for key, value in batch.items()})
+    if isinstance(batch, (list, tuple)):
+        return _same_sequence(batch, [moved(value, device) for value in batch])
+    return batch
+
+
+def leaves(batch: Any, whole: tuple[type, ...] = (), depth: int = 0) -> Iterator[Any]:
+    """Yield the tensors and arrays of a batch, in order, and what is a `whole` undivided.
+
+    Of an object with a method `to`, such as a graph, those among its attributes.
+    """
+    if isinstance(batch, (torch.Tensor, np.ndarray, *whole)):
+        yield batch
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(batch, Mapping):
+        parts = batch.values()
+    elif isinstance(batch, (list, tuple)):
+        parts = batch
+    elif _has_to(batch) and depth < DEEPEST:
+        parts, depth = list(getattr(batch, '__dict__', {}).values()), depth + 1
+    for part in parts:
+        yield from leaves(part, whole, depth)
+
+
+def _has_to(batch: Any) -> bool:
+    return callable(getattr(batch, 'to', None)) and not isinstance(batch, type)
+
+
+def _same_mapping(batch: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    """Return a mapping of the batch's own type with these items; a dict where there is no way."""
+    if type(batch) is dict:
+        return items
+    try:
+        clone: Any = copy.copy(batch)
+        clone.update(items)
+    except (AttributeError, TypeError):  # one that cannot be written to
+        return items
+    return clone
+
+
+def _same_sequence(batch: Any, items: list[Any]) -> Any:
+    if hasattr(batch, '_make'):  # a named tuple
+        return batch._make(items)
+    try:
+        return type(batch)(items)
+    except TypeError:  # its own __init__ takes something else
+        return tuple(items) if isinstance(batch, tuple) else items
+
+
+def watch_workers(loaders: Mapping[str, Any]) -> None:
+    """Make training fail at once where a data worker cannot send a batch.
+
+    Without it the worker prints a traceback, and training waits for that batch for ever.
+    """
+    for loader in loaders.values():
+        if isinstance(loader, DataLoader) and loader.num_workers:
+            context = loader.multiprocessing_context or multiprocessing.get_context()
+            loader.multiprocessing_context = _watched(context)
+
+
+def _watched(context: BaseContext) -> BaseContext:
+    """Return a context of the same start method, with queues that report what they cannot send."""
+    if getattr(context, 'Queue', None) is _queue:
+        return context
+    kind = type(context)
+    watched: BaseContext = type(kind.__name__, (kind,), {'Queue': _queue})()
+    return watched
+
+
+def _queue(context: BaseContext, maxsize: int = 0) -> 'Queue[Any]':
+    return _ReportingQueue(maxsize, ctx=context)
+
+
+class _ReportingQueue(Queue):
+    """A queue of batches. In place of one that cannot be sent it sends the reason."""
+
+    def _on_queue_feeder_error(self, error: Exception, item: Any) -> None:
+        worker = get_worker_info()
+        if worker is None:
+            super()._on_queue_feeder_error(error, item)  # type: ignore[misc]
+            return
+        reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+        failure = SendError(f'a data worker cannot send its batch: {reason}')
+        failure.__cause__ = error
+        info = (SendError, failure, error.__traceback__)
+        self.put((item[0], ExceptionWrapper(info, f'in DataLoader worker process {worker.id}')))
+
+
+def is_own(loader: Any) -> bool:
+    """Return whether it is a Loader: several processes get each their part of its batches."""
+    return _sampler(loader) is not None
+
+
+def seek(loader: Any, seed: int, epoch: int, first: int) -> None:
+    """Make the next iteration of a Loader that of `epoch` (from 0), from batch `first` on."""
+    sampler = loader.batch_sampler
+    sampler.epoch, sampler.first = epoch, first
+    # what a worker draws, should stochastic=False be untrue
+    loader.generator.manual_seed(seeding.mix(seed, 'workers', epoch))
+
+
+def rank_fraction(loader: Any, batch: int) -> float:
+    """Return how much of the samples of a batch this process has, of several: 0.5."""
+    return loader.batch_sampler.rank_fraction(batch)
+
+
+def order_digest(loader: Any, batch: int) -> str:
+    """Return the CRC-32, in hexadecimal, of the sample indices of a batch (from 0) of the epoch.
+
+    It is '' for another kind of loader.
     """
     sampler = getattr(loader, 'batch_sampler', None)
     if not isinstance(sampler, _EpochBatches):
-        return batch
-    sampler.epoch, sampler.first = epoch, batch
-    loader.generator.manual_seed(seeding.mix(seed, 'workers', epoch))  # what a worker draws, should draws=False be untrue
-    return 0
-
-
-def is_divided(loader):
-    """Whether several processes get each their part of its batches."""
-    return isinstance(getattr(loader, 'batch_sampler', None), _EpochBatches)
-
-
-def share(loader, batch):
-    """How much of the samples of a batch this process has, of several."""
-    return loader.batch_sampler.share(batch)
-
-
-def order_digest(loader, batch):
-    """CRC-32, in hexadecimal, of the sample indices of batch `batch` (from 0) of the epoch; '' for another kind of loader."""
-    sampler = getattr(loader, 'batch_sampler', None)
-    return f'{zlib.crc32(sampler.indices(batch)):08x}' if isinstance(sampler, _EpochBatches) else ''
+        return ''
+    digest = zlib.crc32(sampler.indices(batch))  # type: ignore[arg-type]  # an array is a buffer
+    return f'{digest:08x}'
 
 
 class _EpochBatches:
-    """A batch sampler: (epoch, indices). The epoch travels with the indices, so that persistent workers know it."""
+    """A batch sampler: (epoch, indices). The epoch travels with the indices, so that persistent
+    workers know it.
+    """
 
-    def __init__(self, count, batch_size, seed, shuffle, drop_last):
-        self.count, self.batch_size, self.seed, self.shuffle, self.drop_last = count, batch_size, seed, shuffle, drop_last
+    def __init__(
+        self, count: int, batch_size: int, seed: int, shuffle: bool, drop_last: bool
+    ) -> None:
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.shuffle, self.drop_last = shuffle, drop_last
         self.epoch, self.first = 0, 0
         self.rank, self.processes = distributed.rank(), distributed.size()
-        self._order, self._order_epoch = None, None
+        self._order: np.ndarray = np.arange(0)
+        self._order_epoch: int | None = None
 
-    def __len__(self):
-        return self.count // self.batch_size if self.drop_last else -(-self.count // self.batch_size)
+    def __len__(self) -> int:
+        if self.drop_last:
+            return self.count // self.batch_size
+        return math.ceil(self.count / self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         epoch = self.epoch
         for batch in range(self.first, len(self)):
             yield epoch, self.part(batch)
 
-    def part(self, batch):
-        """This process's part of a batch, as equal as can be. Where a last batch has none for it, one sample that is not counted: all take each step."""
-        own = np.array_split(self.indices(batch), self.processes)[self.rank] if self.processes > 1 else self.indices(batch)
+    def part(self, batch: int) -> np.ndarray:
+        """Return this process's part of a batch, as equal as can be.
+
+        Where a last batch has none for it, it is one sample that is not counted: all processes take
+        each step.
+        """
+        if self.processes == 1:
+            return self.indices(batch)
+        own = np.array_split(self.indices(batch), self.processes)[self.rank]
         return own if len(own) else self.indices(batch)[:1]
 
-    def share(self, batch):
-        """How much of a batch is this process's: 0.5."""
-        return len(np.array_split(self.indices(batch), self.processes)[self.rank]) / len(self.indices(batch))
+    def rank_fraction(self, batch: int) -> float:
+        """Return how much of a batch is this process's: 0.5."""
+        indices = self.indices(batch)
+        return len(np.array_split(indices, self.processes)[self.rank]) / len(indices)
 
-    def indices(self, batch):
-        """The sample indices of a batch, of all processes: (batch_size,) int64 array, shorter in an incomplete last batch."""
+    def indices(self, batch: int) -> np.ndarray:
+        """Return the sample indices of a batch, of all processes: (batch_size,) int64.
+
+        An incomplete last batch has fewer.
+        """
         if self._order_epoch != self.epoch:
-            generator = torch.Generator().manual_seed(seeding.mix(self.seed, 'order', self.epoch))
-            order = torch.randperm(self.count, generator=generator) if self.shuffle else torch.arange(self.count)
-            self._order, self._order_epoch = order.numpy(), self.epoch
-        return self._order[batch * self.batch_size:(batch + 1) * self.batch_size]
+            self._order, self._order_epoch = self._new_order(), self.epoch
+        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _new_order(self) -> np.ndarray:
+        if not self.shuffle:
+            return torch.arange(self.count).numpy()
+        generator = torch.Generator().manual_seed(seeding.mix(self.seed, 'order', self.epoch))
+        return torch.randperm(self.count, generator=generator).numpy()
 
 
-class _Keyed(Dataset):
-    """The dataset behind the sampler's keys; other attributes, `classes` for one, are the dataset's."""
+def _sampler(loader: Any) -> _EpochBatches | None:
+    """Return the sampler of a Loader; None for another kind of loader."""
+    sampler = getattr(loader, 'batch_sampler', None)
+    return sampler if isinstance(sampler, _EpochBatches) else None
 
-    def __init__(self, dataset, seed, draws):
-        self.dataset, self.seed, self.draws = dataset, seed, draws
-        self._get_batch = None if draws else getattr(dataset, 'get_batch', None)
 
-    def __len__(self):
+class _IndexedDataset(Dataset):
+    """The dataset behind the sampler's (epoch, indices). `.dataset` is the researcher's own."""
+
+    def __init__(self, dataset: Any, seed: int, stochastic: bool) -> None:
+        self.dataset, self.seed, self.stochastic = dataset, seed, stochastic
+        self._get_batch = None if stochastic else getattr(dataset, 'get_batch', None)
+
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, key):
-        """The samples of one batch: torch's fetcher asks for them together."""
+    def __getitems__(self, key: tuple[int, np.ndarray]) -> Any:
+        """Return the samples of one batch: torch's fetcher asks for them together."""
         epoch, indices = key
         if self._get_batch:
             return self._get_batch(indices)
-        if not self.draws:
+        if not self.stochastic:
             return [self._sample(index) for index in indices.tolist()]
-        with _kept_generators():
+        with _restored_generators():
             return [self._drawn(epoch, index) for index in indices.tolist()]
 
-    def _sample(self, index):
+    def _sample(self, index: int) -> Any:
         try:
             return self.dataset[index]
-        except Exception as error:  # the dataset's own, whatever it is: a worker would not tell of which sample
-            raise SampleError(f'sample {index} of the dataset: {type(error).__name__}: {error}') from error
+        # the dataset's own, whatever it is: a worker would not say of which sample
+        except Exception as error:
+            raise SampleError(
+                f'sample {index} of the dataset: {type(error).__name__}: {error}'
+            ) from error
 
-    def _drawn(self, epoch, index):
+    def _drawn(self, epoch: int, index: int) -> Any:
         seed = seeding.mix(self.seed, 'sample', epoch, index)
         random.seed(seed)
-        np.random.seed(seed % 2 ** 32)
+        np.random.seed(seed % 2**32)
         torch.default_generator.manual_seed(seed)
         return self._sample(index)
 
@@ -138,21 +359,27 @@ class _Keyed(Dataset):
 class _Collate:
     """Puts samples together; what a dataset has put together itself passes through."""
 
-    def __init__(self, collate):
+    def __init__(self, collate: Callable[[Any], Any]) -> None:
         self._collate = collate
 
-    def __call__(self, samples):
+    def __call__(self, samples: Any) -> Any:
         return self._collate(samples) if isinstance(samples, list) else samples
 
 
 @contextmanager
-def _kept_generators():
-    """In the training process, where dropout draws from the global generators, they are put back after a batch."""
-    kept = None if get_worker_info() else (random.getstate(), np.random.get_state(), torch.default_generator.get_state())
+def _restored_generators() -> Iterator[None]:
+    """Put the global generators back after a batch.
+
+    In the training process dropout draws from them; in a data worker nothing else does.
+    """
+    if get_worker_info():
+        yield
+        return
+    python, numpy = random.getstate(), np.random.get_state()
+    of_torch = torch.default_generator.get_state()
     try:
         yield
     finally:
-        if kept:
-            random.setstate(kept[0])
-            np.random.set_state(kept[1])
-            torch.default_generator.set_state(kept[2])
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.default_generator.set_state(of_torch)

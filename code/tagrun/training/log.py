@@ -1,65 +1,253 @@
 """The run's log: all that is printed, on the screen as it was and in the file `log` without bars.
 
-    log = start(folder); …; log.close()
+    log = Log(folder / 'log'); log.head(['t1/0, seed 4242']); …; log.close()
 
-Bars are drawn on the real stderr and never reach the file. What a C library prints past Python is not caught.
+Each line of the file has its time; times=False leaves it out. What libraries print on their own
+(noise.py) is in the file alone, and so is what C libraries and child processes write to stderr: it
+goes past Python, and has no time.
 """
+
 import contextlib
+import logging
 import os
+import re
 import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from tagrun.training import noise
+
+STDERR = 2  # its descriptor
+
+
+def open_streams() -> None:
+    """Open /dev/null for each standard stream that is closed, as in `python main.py >&-`.
+
+    Else the next file that is opened would take its descriptor, and what a C library prints.
+    """
+    for descriptor, name in enumerate(('stdin', 'stdout', 'stderr')):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            os.set_inheritable(descriptor, True)
+        if getattr(sys, name) is None:
+            # the descriptor may be another file's by now
+            mode = 'w' if descriptor else 'r'
+            stream = os.fdopen(os.open(os.devnull, os.O_RDWR), mode)
+            setattr(sys, name, stream)
+            setattr(sys, f'__{name}__', stream)
+
+
+class _Lines:
+    """The file: what is printed, each line with its time if `times`.
+
+    Two streams never share a line.
+    """
+
+    def __init__(self, path: Path, times: bool) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        # nothing is held back that a later write would stumble on
+        self.file = os.fdopen(descriptor, 'ab', buffering=0)
+        self._times, self._date = times, time.strftime('%Y-%m-%d')
+        self._writing = ''  # the stream whose line has no end yet
+
+    def add(self, text: str, stream: str) -> None:
+        """Write a part of a line, or lines. A full disk takes none, and the next save says so."""
+        if self._times:
+            text = self._with_times(text, stream)
+        # ValueError: it is closed, and somebody still holds the stream
+        with contextlib.suppress(OSError, ValueError):
+            self.file.write(text.encode('utf-8', 'replace'))
+
+    def _with_times(self, text: str, stream: str) -> str:
+        parts = []
+        if self._writing not in ('', stream):
+            parts.append('\n')
+            self._writing = ''
+        for line in re.findall('[^\n]*\n|[^\n]+', text):
+            if not self._writing and line != '\n':
+                parts.append(self._time())
+            parts.append(line)
+            self._writing = '' if line.endswith('\n') else stream
+        return ''.join(parts)
+
+    def _time(self) -> str:
+        """Return the time of a line; the date stands before the first line of a day."""
+        date, clock = time.strftime('%Y-%m-%d %H:%M:%S').split()
+        new_day = '' if date == self._date else f'--- {date}\n'
+        self._date = date
+        return f'{new_day}{clock} '
+
 
 class _Tee:
-    """Stands for stdout or stderr. Keeps a line whole beside a bar: bars are cleared, the text printed, the bars redrawn."""
+    """Stands for stdout or stderr. Keeps a line whole beside a bar: bars are cleared, the text
+    printed, the bars redrawn.
+    """
 
-    def __init__(self, screen, only_file, same):
-        self._screen, self._only_file, self._same = screen, only_file, same
+    def __init__(self, name: str, screen: Any, lines: _Lines | None, hidden: bool) -> None:
+        """lines: None where nothing goes to the file."""
+        self.warnings = 0  # that were printed
+        self.bars: Any = None  # the stream on which bars are drawn
+        self._name, self._screen, self._lines, self._hidden = name, screen, lines, hidden
+        self._owner = os.getpid()
 
-    def write(self, text):
-        self._only_file(text)
-        if not self._same:
-            try:
-                with tqdm.external_write_mode(file=sys.__stderr__):
-                    self._screen.write(text)
-                    self._screen.flush()
-            except (OSError, ValueError):  # the terminal went away, or `run t1 | head -1`: training goes on
-                self._same = True
+    def write(self, text: str) -> int:
+        frame = sys._getframe().f_back
+        if self._lines:
+            self._lines.add(text, self._name)
+        if noise.is_noise(frame, in_worker=os.getpid() != self._owner):
+            self.warnings += noise.is_warning(frame)
+        elif not self._hidden:
+            self._show(text)
         return len(text)
 
-    def flush(self):
+    def _show(self, text: str) -> None:
+        try:
+            with tqdm.external_write_mode(file=self.bars):
+                self._screen.write(text)
+                self._screen.flush()
+        # the terminal went away, or `run t1 | head -1`: training goes on
+        except (OSError, ValueError):
+            self._hidden = True
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
         pass  # each write did
 
-    def __getattr__(self, name):  # isatty, fileno, encoding: the screen's
+    def end(self, screen: Any) -> None:
+        """Stand for `screen` alone from here on: a logger may hold this stream."""
+        self._screen, self._lines, self._hidden = screen, None, False
+
+    def __getattr__(self, name: str) -> Any:
+        # isatty, fileno, encoding: the screen's
         return getattr(self._screen, name)
 
 
 class Log:
-    def __init__(self, path, shown=True):
-        """shown: else nothing of stdout is kept, and of stderr only in the file: that of a further process of the same training."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
-        self._file = os.fdopen(descriptor, 'ab', buffering=0)   # nothing is held back that a later write would stumble on
-        self._screens = sys.stdout, sys.stderr
-        files = (self.only_file if shown else _nowhere, self.only_file)
-        sys.stdout, sys.stderr = (_Tee(screen, file, not shown or self._is_file(screen)) for screen, file in zip(self._screens, files))
+    """The file `path`; it gets all that is printed from here on.
 
-    def _is_file(self, screen):
-        """Whether the screen is the log already, as in a background run."""
+    shown: False for a further process of the same training: what it prints goes nowhere, and its
+    stderr to the file alone. screen: the stream of the real stderr, for bars.
+    """
+
+    def __init__(self, path: Path, shown: bool = True, times: bool = True) -> None:
+        self._path, self._lines = path, _Lines(path, times)
+        self._streams = stdout, stderr = sys.stdout, sys.stderr
+        self._copy: int | None = None  # of descriptor 2, where that leads to the file
+        screen = self._screen_of(stderr)
+        self._own_screen = None if screen is stderr else screen
+        out_lines = self._lines if shown else None
+        is_out_hidden = not shown or self._is_file(stdout)
+        is_err_hidden = not shown or self._is_file(screen)
+        self._tees = (
+            _Tee('stdout', stdout, out_lines, is_out_hidden),
+            _Tee('stderr', screen, self._lines, is_err_hidden),
+        )
+        # each is a file for Python: what it does not define is the screen's
+        tees: Any = self._tees
+        sys.stdout, sys.stderr = tees
+        self.screen = tees[1] if self._is_file(screen) else screen
+        for tee in self._tees:
+            tee.bars = self.screen
+        self._unraisable_hook, sys.unraisablehook = sys.unraisablehook, self._log_unraisable
+        _lead_loggers(self._streams, self._tees)
+
+    def _screen_of(self, stderr: Any) -> Any:
+        """Return the stream of the screen; lead descriptor 2 to the file.
+
+        Not where the stream is somebody's own that writes to that descriptor.
+        """
+        descriptor = _descriptor(stderr)
+        is_own = descriptor == STDERR and stderr is not sys.__stderr__
+        if is_own or self._is_file(stderr):
+            return stderr
+        self._copy = os.dup(STDERR)
+        os.dup2(self._lines.file.fileno(), STDERR)
+        if descriptor != STDERR:
+            return stderr
+        # closed with the log
+        return open(  # noqa: SIM115
+            os.dup(self._copy), 'w', encoding=stderr.encoding, errors=stderr.errors
+        )
+
+    def _is_file(self, screen: Any) -> bool:
+        """Return whether the screen is the log already, as in a background run."""
         try:
-            return os.path.samestat(os.fstat(screen.fileno()), os.fstat(self._file.fileno()))
+            return os.path.samestat(os.fstat(screen.fileno()), os.fstat(self._lines.file.fileno()))
         except (OSError, ValueError):
             return False
 
-    def only_file(self, text):
-        """To the log alone. A disk without room takes no line, and stops no training by that: the next save will."""
+    def head(self, lines: Sequence[str]) -> None:
+        """Write lines to the log alone, without times."""
         with contextlib.suppress(OSError):
-            self._file.write(text.encode('utf-8', 'replace'))
+            self._lines.file.write(''.join(f'{line}\n' for line in lines).encode())
 
-    def close(self):
-        sys.stdout, sys.stderr = self._screens
-        self._file.close()
+    def only_file(self, text: str) -> None:
+        """Write to the log alone. A full disk takes no line, and the next save will say so."""
+        self._lines.add(text, 'stderr')
+
+    def shown_path(self) -> str:
+        """Return the file's path for the screen: from the folder that the process is in."""
+        try:
+            return os.path.relpath(self._path)
+        except OSError:  # that folder is gone
+            return str(self._path)
+
+    def say_warnings(self) -> None:
+        """Say on the screen how many warnings this process wrote to the log."""
+        count = self._tees[1].warnings
+        if count:
+            words = 'a warning is' if count == 1 else f'{count} warnings are'
+            print(f'tagrun: {words} in {self.shown_path()}', file=sys.stderr)
+
+    def close(self) -> None:
+        """Give the screen back."""
+        if self._copy is not None:
+            os.dup2(self._copy, STDERR)
+            os.close(self._copy)
+            self._copy = None
+        _lead_loggers(self._tees, self._streams)
+        sys.stdout, sys.stderr = self._streams
+        sys.unraisablehook = self._unraisable_hook
+        for tee, stream in zip(self._tees, self._streams, strict=True):
+            tee.end(stream)
+        if self._own_screen:
+            self._own_screen.close()
+        self._lines.file.close()
+
+    def _log_unraisable(self, event: Any) -> None:
+        """Write 'Exception ignored in …' to the log: nobody can handle it."""
+        stream, only_file = sys.stderr, _Tee('stderr', self.screen, self._lines, hidden=True)
+        sys.stderr = only_file
+        try:
+            self._unraisable_hook(event)
+        finally:
+            sys.stderr = stream
 
 
-def _nowhere(_text):
-    pass
+def _descriptor(stream: Any) -> int | None:
+    """Return a stream's descriptor; None where it has none, e.g. a notebook's."""
+    try:
+        number: int = stream.fileno()
+        return number
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _lead_loggers(streams: Sequence[Any], others: Sequence[Any]) -> None:
+    """Make the researcher's loggers, set up before the run, write to `others`.
+
+    Those are the root's. A library's own handler writes to descriptor 2, and so to the log.
+    """
+    for handler in logging.root.handlers:
+        for stream, other in zip(streams, others, strict=True):
+            if isinstance(handler, logging.StreamHandler) and handler.stream is stream:
+                handler.setStream(other)

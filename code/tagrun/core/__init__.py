@@ -1,0 +1,1 @@
+"""What commands are made of. Imports store and core; never torch, a command or an extra."""

@@ -1,0 +1,1 @@
+"""What doctor and selftest look for: leftovers, diagnoses, non-determinism."""

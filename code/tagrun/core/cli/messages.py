@@ -1,0 +1,125 @@
+"""What a command prints beside its data: messages to stderr, colour on a terminal only.
+
+    raise UserError(f'tag {tag!r} exists: choose another name, or `rerun {tag}` repeats it')
+
+Data goes to stdout, and each command prints its own.
+"""
+
+import argparse
+import contextlib
+import difflib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+
+# seconds of a unit, its name, seconds of the next smaller one, its name
+UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))
+
+
+class UserError(Exception):
+    """A problem that the user can solve: one or two lines, without a traceback.
+
+    The sentence says what failed, why, and what to type. `code` is the exit code: 1 refused or
+    failed, 2 wrong usage.
+    """
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def echo(text: object = '') -> None:
+    """Print a message to stderr. It is lost, without an error, where the terminal is gone."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def printable(text: object) -> str:
+    """Return the text with control characters as \\x1b: no message may drive the terminal.
+
+    Newlines, tabs and the escape sequences of `bold` stay. Half of a surrogate pair, which cannot
+    be printed, becomes \\ud800.
+    """
+    return re.sub(
+        r'\x1b(?!\[[01]m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff]',
+        lambda match: _escape(ord(match[0])),
+        str(text),
+    )
+
+
+def _escape(code: int) -> str:
+    return f'\\x{code:02x}' if code < 256 else f'\\u{code:04x}'
+
+
+def bold(text: str) -> str:
+    """Return the text bold where stderr is a terminal that shows it so."""
+    if not sys.stderr.isatty() or os.environ.get('NO_COLOR') or os.environ.get('TERM') == 'dumb':
+        return text
+    return f'\x1b[1m{text}\x1b[0m'
+
+
+def quote(path: object) -> str:
+    """Return a path or word as one can paste it into a shell."""
+    return shlex.quote(str(path))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean …?' with the nearest of the known names, '' where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f' Did you mean {near[0]!r}?' if near else ''
+
+
+def plural(count: int, noun: str) -> str:
+    """Return '1 run', '2 runs', '10,000 runs'."""
+    return f'{count:,} {noun}' + ('' if count == 1 else 's')
+
+
+def duration(seconds: float) -> str:
+    """Return '0.4 s', '58 s', '3 min 20 s', '5 h 12 min', '3 d 4 h'."""
+    if not seconds < 1e12:
+        # 30,000 years, inf and nan: no clock shows that
+        return f'{seconds:g} s'
+    if seconds < 60:
+        return f'{seconds:.1f} s' if seconds < 10 else f'{seconds:.0f} s'
+    size, unit, smaller, part = next(units for units in UNITS if seconds >= units[0])
+    return f'{seconds // size:.0f} {unit} {seconds % size // smaller:.0f} {part}'
+
+
+def figure(value: float | None) -> str:
+    """Return a metric's value for the screen: '0.9341', '3.120e-05'; '' for None."""
+    if value is None:
+        return ''
+    return f'{value:.4f}' if value == 0 or 1e-3 <= abs(value) < 1e5 else f'{value:.3e}'
+
+
+def argument_parser(
+    command: str, doc: str | None, examples: Iterable[str]
+) -> argparse.ArgumentParser:
+    """Return a parser whose help shows the examples first. Wrong usage exits with 2.
+
+    doc: the docstring of the command's file; None under `python -OO`.
+    """
+    head, _, rest = (doc or '').strip().partition('\n')
+    lines = ''.join(f'  {line}\n' for line in examples)
+    return _Parser(
+        f'tagrun {command}',
+        description=f'examples:\n{lines}\n{head}\n{rest.strip()}',
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that refuses --seeds=--, of which argparse makes an empty list."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        words = list(args or [])
+        options = words[: words.index('--')] if '--' in words else words
+        for word in options:
+            if word.startswith('--') and word.endswith('=--'):
+                self.error(f'{word}: -- is not a value')
+        return super().parse_known_args(args, namespace)

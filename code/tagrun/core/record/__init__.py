@@ -1,0 +1,1 @@
+"""From today's checkout to a recorded run: plan, claim, frozen copy, provenance."""

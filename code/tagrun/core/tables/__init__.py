@@ -1,0 +1,1 @@
+"""From many statistic.json to one table: selection, filters, seed groups, formats."""

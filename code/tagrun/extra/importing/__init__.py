@@ -1,0 +1,1 @@
+"""Import runs of MLflow, TensorBoard, Weights & Biases and CSV files."""

@@ -1,0 +1,1 @@
+"""Write tables to Google Sheets."""

@@ -1,0 +1,1 @@
+"""Train runs one after another on this machine."""

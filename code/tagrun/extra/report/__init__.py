@@ -1,0 +1,1 @@
+"""Write a set of runs as one HTML page."""

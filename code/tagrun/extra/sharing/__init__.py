@@ -1,0 +1,1 @@
+"""Send runs to a git remote and fetch them."""

@@ -1,0 +1,1 @@
+"""Train runs as Slurm jobs."""

@@ -1,0 +1,1 @@
+"""Train many values of arguments, and search for the best."""

@@ -1,0 +1,1 @@
+"""Post to a webhook when a run has ended."""

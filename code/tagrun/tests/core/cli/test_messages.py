@@ -1,0 +1,111 @@
+"""core/cli/messages.py: what a command prints beside its data, and its parser."""
+
+import io
+import sys
+
+import pytest
+
+from tagrun.core.cli import messages
+from tagrun.core.cli.messages import UserError
+
+
+def test_what_drives_a_terminal_is_shown_not_sent():
+    assert messages.printable('half \ud800') == 'half \\ud800'
+    assert messages.printable('a\x1b]52;c;x\x07b\rc\x9b31m') == 'a\\x1b]52;c;x\\x07b\\x0dc\\x9b31m'
+
+
+@pytest.mark.parametrize(
+    'seconds, text',
+    [
+        (0.44, '0.4 s'),
+        (59, '59 s'),
+        (200, '3 min 20 s'),
+        (18_720, '5 h 12 min'),
+        (273_600, '3 d 4 h'),
+    ],
+)
+def test_a_duration_is_read_at_a_glance(seconds, text):
+    assert messages.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    'seconds, text', [(9.96, '10.0 s'), (60, '1 min 0 s'), (86400, '1 d 0 h'), (1e12, '1e+12 s')]
+)
+def test_a_duration_at_the_edge_of_a_unit(seconds, text):
+    assert messages.duration(seconds) == text
+    assert messages.duration(float('nan')) == 'nan s'
+
+
+@pytest.mark.parametrize(
+    'value, text',
+    [
+        (None, ''),
+        (0, '0.0000'),
+        (0.93412, '0.9341'),
+        (-0.5, '-0.5000'),
+        (3.12e-5, '3.120e-05'),
+        (123456.0, '1.235e+05'),
+        (float('nan'), 'nan'),
+        (float('inf'), 'inf'),
+    ],
+)
+def test_a_figure_has_four_decimals_or_an_exponent(value, text):
+    assert messages.figure(value) == text
+
+
+def test_messages_go_to_stderr_and_a_terminal_that_is_gone_is_no_error(capsys, monkeypatch):
+    messages.echo('hello\x07')
+    assert capsys.readouterr() == ('', 'hello\\x07\n')
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, 'stderr', Gone())
+    messages.echo('hello')
+
+
+def test_bold_is_for_a_terminal_that_has_colours(monkeypatch):
+    assert messages.bold('x') == 'x'
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+    assert messages.bold('x') == '\x1b[1mx\x1b[0m' == messages.printable(messages.bold('x'))
+    monkeypatch.setenv('NO_COLOR', '1')
+    assert messages.bold('x') == 'x'
+
+
+def test_words_are_quoted_counted_and_guessed():
+    assert messages.quote("a 'b; c") == "'a '\"'\"'b; c'"
+    assert messages.plural(1, 'run') == '1 run' and messages.plural(10_000, 'run') == '10,000 runs'
+    assert messages.did_you_mean('fvie', ['five', 'six']) == " Did you mean 'five'?"
+    assert messages.did_you_mean('x', ['five']) == ''
+
+
+def test_a_user_error_has_a_sentence_and_an_exit_code():
+    assert str(UserError('no')) == 'no' and UserError('no').code == 1
+    assert UserError('no', code=2).code == 2
+
+
+@pytest.fixture
+def parser():
+    parser = messages.argument_parser('show', 'Show it.\n\nMore about it.', ('show x   one',))
+    parser.add_argument('run', nargs='*')
+    parser.add_argument('--seeds')
+    return parser
+
+
+def test_help_has_the_examples_first(parser):
+    text = parser.format_help()
+    assert text.startswith('usage: tagrun show')
+    assert text.index('examples:\n  show x   one') < text.index('Show it.') < text.index('More')
+    assert messages.argument_parser('show', None, ()).format_help()
+
+
+def test_an_option_is_never_abbreviated_and_never_has_the_value_of_two_dashes(parser, capsys):
+    for words in (['--seed', '3'], ['--seeds=--']):
+        with pytest.raises(SystemExit) as exit:
+            parser.parse_args(words)
+        assert exit.value.code == 2
+    assert '--seeds=--: -- is not a value' in capsys.readouterr().err
+    assert parser.parse_args(['a', '--', '--seeds=--']).run == ['a', '--seeds=--']
