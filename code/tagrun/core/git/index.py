@@ -48,10 +48,28 @@ def changes(top: Path, directory: Path, left_out: Sequence[str] = ()) -> list[Ch
     """Return what differs from HEAD in the work tree, but for what is left out."""
     with taken(top, directory, left_out, for_writing=False) as env:
         changes = status.parse(process.run(top, *status.WORDS, *all_but(left_out), env=env))
-        if not any(change.what == 'modified' for change in changes):
-            return changes
-        differing = _differing(top, directory, env)
-    return [one for one in changes if one.what != 'modified' or one.path in differing]
+        if any(change.what == 'modified' for change in changes):
+            differing = _differing(top, directory, env)
+            changes = [one for one in changes if one.what != 'modified' or one.path in differing]
+    known = {change.path for change in changes}
+    paths = (path for path in _submodules(top) if path not in known)
+    return changes + [Change('submodule', path) for path in paths if _has_changes(top / path)]
+
+
+def _submodules(top: Path) -> list[str]:
+    """Return the paths of the submodules that are checked out."""
+    lines = process.run(top, 'ls-files', '-s', '-z').split('\0')
+    paths = [line.partition('\t')[2] for line in lines if line.startswith('160000')]
+    return [path for path in paths if os.path.lexists(top / path / '.git')]
+
+
+def _has_changes(submodule: Path) -> bool:
+    """Tell whether files in a submodule differ from its HEAD.
+
+    Git's own status of the project believes the flags and the file system monitor in there.
+    """
+    directory = process.run(submodule, 'rev-parse', '--absolute-git-dir').removesuffix('\n')
+    return bool(changes(submodule, Path(directory)))
 
 
 def _differing(top: Path, directory: Path, env: dict[str, str]) -> set[str]:

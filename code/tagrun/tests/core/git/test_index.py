@@ -291,6 +291,33 @@ def test_a_repository_inside_is_told_apart_with_and_without_a_commit(root):
     assert ('new', 'bare.git/HEAD') in found, 'a bare one is files'
 
 
+@pytest.mark.parametrize('hide', ['--skip-worktree', '--assume-unchanged', 'core.fsmonitor'])
+@pytest.mark.parametrize('depth', [1, 2])
+def test_a_change_that_is_hidden_in_a_submodule_is_seen(root, tmp_path, hide, depth):
+    library = small_repository.make(tmp_path / 'library')
+    add = ('-c', 'protocol.file.allow=always', 'submodule', '-q', 'add')
+    if depth == 2:
+        outer = small_repository.make(tmp_path / 'outer')
+        git(outer, *add, str(library), 'inner')
+        small_repository.commit(outer, 'inner')
+        library = outer
+    git(root, *add, str(library), 'module')
+    small_repository.commit(root, 'module')
+    changed = root / 'module'
+    if depth == 2:
+        git(changed, '-c', 'protocol.file.allow=always', 'submodule', '-q', 'update', '--init')
+        changed = changed / 'inner'
+    assert changes(root) == []
+    if hide == 'core.fsmonitor':
+        git(changed, 'config', hide, r'printf "token\0" #')
+        git(changed, 'update-index', '--fsmonitor')
+    else:
+        git(changed, 'update-index', hide, CONFIG)
+    git(changed, 'status')
+    (changed / CONFIG).write_text(EDITED)
+    assert changes(root) == [('submodule', 'module')]
+
+
 def test_an_index_is_not_copied_where_git_hides_nothing(root):
     repository = Repository.at(root)
     with index.taken(repository.top, repository.directory, for_writing=False) as env:
