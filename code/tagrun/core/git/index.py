@@ -66,7 +66,7 @@ def _submodules(top: Path) -> list[str]:
 def _has_changes(submodule: Path) -> bool:
     """Tell whether files in a submodule differ from its HEAD.
 
-    Git's own status of the project believes the flags and the file system monitor in there.
+    Git's own status of the project believes the flags in there.
     """
     directory = process.run(submodule, 'rev-parse', '--absolute-git-dir').removesuffix('\n')
     return bool(changes(submodule, Path(directory)))
