@@ -235,7 +235,7 @@ def test_a_terminal_that_goes_away_stops_the_run_resumably(project):
     os.close(follower)
     wait_for(lambda: (project.folder('t1/0') / 'history.csv').exists(), what='an epoch')
     os.close(leader)
-    process.wait(60)
+    process.wait(300)
     assert project.statistic('t1/0')['status'] == 'interrupted'
     assert 'stopped by SIGHUP' in (project.folder('t1/0') / 'log').read_text()
     assert project.git('for-each-ref', 'refs/tagrun/result/t1/0'), 'the launcher recorded no result'
