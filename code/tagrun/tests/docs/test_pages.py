@@ -24,7 +24,7 @@ LONGEST_SENTENCE = 25
 
 FORBIDDEN = [
     *(
-        r'\b(is|are|was|were) (no|none)\b',
+        r'(?<!there )\b(is|are|was|were) (no|(?-i:none))\b(?! longer)',
         r'\bfor one($|[,.;:)])',
         r'\bin line\b',
         r'\bfor want of\b',
