@@ -50,7 +50,7 @@ INSTEAD = {
     'delete': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
     'remove': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
     'rm': 'a run is a folder: `rm -r __result__/<tag>/<id>`; its code stays in git',
-    'compare': '`table` compares runs, `why <run> <run>` says in what two differ',
+    'compare': '`table` compares runs, `why <run> <run>` shows how two differ',
     'start': '`run <tag>` records the code and trains it',
     'train': '`run <tag>` records the code and trains it',
     'init': 'there is nothing to initialize: `run first` records a run and trains it',
@@ -69,7 +69,7 @@ Every run is tagged in git with its code, config and seed, and trains in a froze
   continue first         go on where it stopped
   rerun first -f         run it again and say whether it is the same, bit for bit
 
-usage: tagrun <command> …      tagrun <command> -h tells more"""
+usage: tagrun <command> …      tagrun <command> -h has more"""
 
 
 def main(argv: list[str]) -> int:

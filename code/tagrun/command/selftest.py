@@ -4,7 +4,7 @@ It trains a few hundred steps of the code as it is in your work tree, uncommitte
 untouched; killed with -9 at random moments, in training, in an evaluation and between epochs, and
 continued each time; again with the same seed; and with 2 data workers instead of none, or none
 instead of some. Trace (order, batch, loss, weights),
-history and last weights must be the same, bit for bit. Where they are not, it says where they
+history and last weights must be the same, bit for bit. Where they are not, it shows where they
 first differ, the usual cause and its remedy, and which of your lines to look at. A check that does
 not apply is called untested. Nothing is tagged, recorded or left behind. It does not test what a
 few batches of each phase do not reach, nor another environment: it names your lines that read

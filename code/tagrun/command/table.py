@@ -2,7 +2,7 @@
 screen.
 
 The set is a list of runs in __statistic__/exper-list/: record.txt if there is one, else
-finished.txt. Its title file, if any, says which columns (`tagrun title`). With --where or --top the
+finished.txt. Its title file, if any, has the columns (`tagrun title`). With --where or --top the
 rows are printed only, with --format or -o the table goes where they say: the CSV file stays as it
 is. --evaluations has a row for each evaluation instead, with what was set for it, and a CSV file of
 its own. Exit codes: 0 a table came out, 1 not one run could be read, 2 usage.

@@ -2,7 +2,7 @@
 __statistic__/title/<set>.json.
 
 Put // before a line there to leave its column out of the table. A second `title` adds what is new
-and keeps every edit, and says which columns no run has any more. Exit codes: 0 done, 1 refused, 2
+and keeps every edit, and lists columns that no run has any more. Exit codes: 0 done, 1 refused, 2
 usage.
 """
 

@@ -225,7 +225,7 @@ def _of_file(
         raise InputError(
             f'{each.name} holds the weights of one network, and the state has '
             f'{", ".join(networks) or "none"}: in main.py, '
-            f'run.weights_of({each.name!r}, into=state.<network>) says which'
+            f'run.weights_of({each.name!r}, into=state.<network>) chooses one'
         )
     return {name: weights for name, network in networks.items() if network is main}
 

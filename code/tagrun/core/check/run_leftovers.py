@@ -143,8 +143,8 @@ def _commit(
     recorded = references.code.get(name)
     if recorded and recorded != commit:
         changed = 'one of the two was changed'
-        what = f'it ran commit {commit[:10]}, but git says {recorded[:10]}: {changed}'
-        yield Finding(name, what, 'only you can say which is right')
+        what = f'it ran commit {commit[:10]}, but git has {recorded[:10]}: {changed}'
+        yield Finding(name, what, 'check which one is right')
         return
     if not repository.resolve(commit):
         what = f'its commit {commit[:10]} is not in this repository'

@@ -53,8 +53,8 @@ def check(content: bytes | None, commit: str) -> frozenset[str]:
     number, names = contract
     if number > run_json.CONTRACT:
         raise UserError(
-            f'commit {commit[:10]} wants contract {number}, this Tagrun knows '
-            f'{run_json.CONTRACT}: bring code/tagrun up to date'
+            f'commit {commit[:10]} needs contract {number}, this Tagrun supports '
+            f'{run_json.CONTRACT}: update code/tagrun'
         )
     return names
 

@@ -29,7 +29,7 @@ def read_verified(repository: Repository, folder: Path) -> dict[str, Any]:
     recorded = repository.resolve(run.code_ref)
     if recorded and recorded != commit:
         raise UserError(
-            f'{run} ran commit {commit[:10]}, but git says {recorded[:10]}: one of the '
+            f'{run} ran commit {commit[:10]}, but git has {recorded[:10]}: one of the '
             'two was changed'
         )
     _report_tag(repository, run, commit)
@@ -48,8 +48,8 @@ def read(folder: Path) -> dict[str, Any]:
         ) from None
     if info.get('imported'):
         raise UserError(
-            f'{run_json.name(info)} was imported: nobody recorded which code made it, so it '
-            'cannot go on or be made again'
+            f'{run_json.name(info)} was imported without the code that made it, so it '
+            'cannot be continued or run again'
         )
     if not info['commit']:
         raise UserError('a scratch run has no recorded code to go on with: `run <tag>` records it')

@@ -113,7 +113,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def read_options(args: argparse.Namespace) -> list[Selection]:
     """Return the values of the options of `add_options`, for each set. Raises UserError."""
     if args.over and not args.group:
-        raise UserError(f'--over says what --group joins: --group --over {args.over}', code=2)
+        raise UserError(f'--over needs --group: --group --over {args.over}', code=2)
     if args.evaluations and args.group:
         raise UserError('--evaluations has a row for each: leave out --group', code=2)
     values = {name: getattr(args, name) for name in Selection._fields}

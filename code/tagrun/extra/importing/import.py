@@ -1,10 +1,10 @@
 """Import old runs of MLflow, TensorBoard, Weights & Biases or CSV files into your tables and plots.
 
 Each run becomes __result__/<tag>/<id>/ with statistic.json, history.csv and run.json, marked as
-imported. Nobody recorded the code that made it, so it has no commit, and `continue` and `rerun`
-refuse it. The tag is the experiment's, project's or file's name unless --tag names one. train_loss
-and the like become train/loss, as Tagrun has it. The same run is imported once. Exit codes: 0 done,
-1 refused, 2 usage.
+imported. Its code was not recorded, so it has no commit, and `continue` and `rerun` refuse it.
+The tag is the experiment's, project's or file's name unless --tag names one. train_loss and the
+like become train/loss, as Tagrun has it. The same run is imported once. Exit codes: 0 done, 1
+refused, 2 usage.
 """
 
 import argparse

@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         type=int,
         default=1,
-        help='running mean over the last N points; the label says so',
+        help='running mean over the last N points; the label mentions it',
     )
     parser.add_argument('--log', action='store_true', help='a logarithmic axis for the values')
     parser.add_argument(

@@ -139,7 +139,7 @@ def _settle(root: Path, taken: Taken, code: int, reason: str, state: str) -> Non
         entries.fail(root, taken, f'killed by signal {code - training_process.KILLED}: {KILLED}')
     elif state == statistic.FAILED or (code == 1 and not entries.is_trained(root, run)):
         content = run_status.read_status(root, run).content
-        reason = reason or str(content.get('message') or 'it failed; its log says why')
+        reason = reason or str(content.get('message') or 'it failed; the reason is in its log')
         entries.fail(root, taken, reason)
     else:
         entries.put_back(taken)

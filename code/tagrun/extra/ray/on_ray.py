@@ -169,7 +169,7 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_S).close()
     except (OSError, OverflowError) as error:
         raise UserError(
-            f'no Ray answers at {address} ({error}): `ray status` on its head says whether it is up'
+            f'no Ray answers at {address} ({error}): run `ray status` on its head'
         ) from None
 
 
@@ -257,10 +257,10 @@ def resources(nodes: list[dict[str, float]], values: dict[str, str]) -> tuple[in
     what = f"no machine of Ray's has {plural(cpus, 'CPU')} and {gpus:g} GPUs"
     if 'address' not in values:
         raise UserError(
-            f'{what}: --ray cpus=… and gpus=… say how many a run needs; `continue --on '
-            'ray` then goes on with what is recorded'
+            f'{what}: --ray cpus=… and gpus=… set what a run needs; `continue --on '
+            'ray` then goes on with the recorded runs'
         )
-    echo(f'tagrun: {what}: the runs wait for one')
+    echo(f'tagrun: {what}: the runs wait until there is one')
     return cpus, gpus
 
 

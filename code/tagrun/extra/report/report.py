@@ -1,8 +1,8 @@
-"""A set of runs as one HTML file, to be sent to somebody: table, curves, and details of each run.
+"""Write a set of runs as one HTML file, to send: table, curves, and details of each run.
 
-It needs no server and loads nothing; what others wrote in it is shown and never run. The set is a
+It needs no server and loads nothing. Text from others is shown and never run. The set is a
 list of runs as in `table`, or tags and runs. The file goes to __statistic__/report/, which git
-ignores, unless -o says otherwise. It shows a run's files as they are now: make the report of
+ignores, unless -o names a file. It shows a run's files as they are now: make the report of
 running ones again. What looks like a key or token is hidden, but look through it before you give it
 away.
 """

@@ -94,7 +94,7 @@ def _commit(files: RunFiles, commits: Mapping[str, Commit]) -> Iterator[Fact]:
     if commit.message.startswith(runs_of_head.SIDE) and parent:
         yield 'made from', f'{commit.parent[:10]} {parent.message}'
     else:
-        yield 'says', commit.message
+        yield 'message', commit.message
     yield 'author', cell(commit.author)
     yield 'recorded', _date(commit.time)
 

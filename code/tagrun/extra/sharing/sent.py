@@ -78,7 +78,7 @@ def undo(repository: Repository, remote: str, dry_run: bool) -> int:
     runs = sorted({str(run) for name in refs if (run := _run(name))})
     echo(f'{plural(len(runs), "run")} from {remote} ({url}): {", ".join(runs)}')
     if changed:
-        echo(f'  {plural(len(changed), "ref")} that somebody changed since stay: {changed[0]}')
+        echo(f'  {plural(len(changed), "ref")} that someone changed since stay: {changed[0]}')
     if dry_run:
         echo('nothing was taken back: --dry-run')
         return 0

@@ -5,7 +5,7 @@ the commits before it that the remote lacks), and of the result statistic.json, 
 environment.json, run.json and the log. It never sends checkpoints, data, TensorBoard files or what
 git ignores. It shows what will go. Without a name it asks at a terminal, and --all sends everything
 without asking: runs that failed are left out unless you name them. Nothing at the remote is ever
-overwritten: where somebody else has the name, your run gets another name there. --undo takes back
+overwritten: where someone else has the name, your run gets another name there. --undo takes back
 what this clone sent last.
 
 `git config tagrun.share live` sends each run while it trains, after its epochs, from a process of
@@ -201,7 +201,7 @@ def _report_inputs(plan: Plan) -> None:
         names[run] = inputs.names(info.get('inputs'))
     taking = [run for run in names if names[run]]
     for run in taking[:SHOWN]:
-        echo(f'  {run} takes {names[run]}, which is not sent: whoever reruns it needs that file')
+        echo(f'  {run} takes {names[run]}, which is not sent: a rerun needs that file')
     if len(taking) > SHOWN:
         echo(f'  … and {len(taking) - SHOWN} more that take files which are not sent')
 

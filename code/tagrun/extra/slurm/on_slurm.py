@@ -215,6 +215,6 @@ def _ask(*words: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f'{words[0]}: {error}') from None
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ['it failed, and says nothing']
+        lines = done.stderr.strip().splitlines() or ['it failed without a message']
         raise UserError(re.sub('^(sbatch: )?(error: )?', f'{words[0]}: ', lines[-1]))
     return done.stdout

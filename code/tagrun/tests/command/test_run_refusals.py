@@ -105,7 +105,7 @@ def test_a_clean_tree_can_be_asked_for(stubbed):
 @pytest.mark.parametrize(
     'contract, reason',
     [
-        ('2\n', 'wants contract 2'),
+        ('2\n', 'needs contract 2'),
         (None, 'no code/tagrun/CONTRACT'),
         ('x\n', 'no code/tagrun/CONTRACT'),
     ],

@@ -61,7 +61,9 @@ def test_code_without_nproc_is_not_started_in_two_processes(stubbed):
 
 def test_a_larger_contract_and_a_missing_one_are_refused(stubbed):
     repository, commit = commit_with(stubbed, '2\nnproc\n')
-    with pytest.raises(UserError, match=f'commit {commit[:10]} wants contract 2.*up to date'):
+    with pytest.raises(
+        UserError, match=f'commit {commit[:10]} needs contract 2.*update code/tagrun'
+    ):
         contract.features(repository, commit)
     stubbed.git('rm', '-q', 'code/tagrun/CONTRACT')
     stubbed.git('commit', '-qm', 'none')

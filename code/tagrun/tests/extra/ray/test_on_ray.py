@@ -118,7 +118,7 @@ def test_this_machine_is_refused_what_it_lacks_and_a_cluster_waits(capsys):
     with pytest.raises(UserError, match='has 1 CPU and 3 GPUs'):
         on_ray.resources([{'CPU': 8.0}], {'gpus': '3'})
     assert on_ray.resources([], {'gpus': '3', 'address': 'x:1'}) == (1, 3.0)
-    assert 'the runs wait for one' in capsys.readouterr().err
+    assert 'the runs wait until there is one' in capsys.readouterr().err
 
 
 def test_a_note_says_how_a_run_is_while_its_process_lives(tmp_path):

@@ -64,7 +64,7 @@ def test_the_message_of_a_tag_is_shown_and_one_that_says_only_its_name_is_not(st
     data = page_data.gather(stubbed.root, Repository.at(stubbed.root), runs, [])
     asked, plain = data['runs']
     assert data['texts'][asked['why']].startswith('Does it learn?') and plain['why'] is None
-    assert asked['patches'] and {'says', 'made from'} & {label for label, _ in asked['facts']}
+    assert asked['patches'] and {'message', 'made from'} & {label for label, _ in asked['facts']}
 
 
 @pytest.mark.parametrize(

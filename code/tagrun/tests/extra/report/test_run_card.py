@@ -48,7 +48,7 @@ def test_the_facts_of_a_run():
     assert facts(run(), of_run, {'c' * 40: COMMIT}) == {
         'seed': '7',
         'commit': 'c' * 40,
-        'says': 'why not',
+        'message': 'why not',
         'author': 'A Tester',
         'recorded': '2025-11-13 02:13 UTC',
         'epochs': '3 of 4, best 2',
@@ -62,7 +62,7 @@ def test_a_commit_beside_the_branch_is_shown_by_its_parent():
     side = COMMIT._replace(message=f'{runs_of_head.SIDE}uncommitted')
     commits = {'c' * 40: side, 'p' * 40: COMMIT}
     said = facts(run(), files({'commit': 'c' * 40}), commits)
-    assert said['made from'] == 'pppppppppp why not' and 'says' not in said
+    assert said['made from'] == 'pppppppppp why not' and 'message' not in said
 
 
 def test_a_run_by_hand_and_an_imported_one_have_no_commit():

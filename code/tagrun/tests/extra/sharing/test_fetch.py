@@ -189,7 +189,7 @@ def test_nothing_is_written_through_a_link(pair, tmp_path):
 def test_both_sides_name_the_inputs_that_do_not_travel(pair):
     pair.alice.tagrun('run', 'fine', '--weights-from', 't1/0')
     done = pair.alice.tagrun('share', 'fine', 't1')
-    assert '  fine/0 takes t1/0:epoch_1.pth, which is not sent: whoever reruns' in done.stderr
+    assert '  fine/0 takes t1/0:epoch_1.pth, which is not sent: a rerun needs' in done.stderr
     done = pair.bob.tagrun('fetch')
     assert '  fine/0 takes t1/0:epoch_1.pth, which is not here: `rerun` of it needs' in done.stderr
     line = pair.bob.tagrun('rerun', 'fine/0', '-f', code=1).stderr

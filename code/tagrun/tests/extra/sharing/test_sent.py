@@ -35,7 +35,7 @@ def test_what_others_sent_or_changed_stays(pair):
     before = pair.refs()[name]
     pair.plant(name, {'statistic.json': b'{}'}, parent=before)
     said = pair.alice.tagrun('share', '--undo', code=1).stderr
-    assert f'1 ref that somebody changed since stay: {name}' in said and list(pair.refs()) == [name]
+    assert f'1 ref that someone changed since stay: {name}' in said and list(pair.refs()) == [name]
 
 
 def test_a_result_that_was_moved_goes_back_to_what_it_was(pair):
