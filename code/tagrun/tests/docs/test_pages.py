@@ -16,8 +16,8 @@ ROOT = TOOL.parents[1]
 README = ROOT / 'README.md'
 DOCS = TOOL / 'docs'
 OWN_README = README.is_file() and README.read_text(encoding='utf-8').startswith('# Tagrun\n')
-PAGES = [*([README] if OWN_README else []), *sorted(DOCS.glob('*.md'))]
-LINKED = [*PAGES, *sorted(set(TOOL.rglob('*.md')) - set(PAGES))]
+PAGES = [*([README] if OWN_README else []), *sorted(TOOL.glob('*/**/*.md'))]
+LINKED = [*PAGES, *sorted(TOOL.glob('*.md'))]
 
 WORDS = (1200, 1500)
 COLUMNS = 88
@@ -40,13 +40,13 @@ def prose(path):
 def paragraphs(path):
     """Yield each paragraph, list item and row of a table as one line."""
     for block in re.split(r'\n\s*\n|\n(?=\s*(?:[*|#]|\d+\.) ?)', prose(path)):
-        yield re.sub(r'^([*#]+|\d+\.) ', '', ' '.join(block.split()))
+        yield re.sub(r'^(\*|\d+\.) ', '', ' '.join(block.split()))
 
 
 def sentences(path):
-    """Yield the sentences of a page that stand in no table."""
+    """Yield the sentences of a page that stand in no table and no heading."""
     for paragraph in paragraphs(path):
-        if not paragraph.startswith('|'):
+        if not paragraph.startswith(('|', '#')):
             yield from re.split(r'(?<=[.!?])\**\s+(?=[A-Z`*"]|code\b)', paragraph)
 
 
