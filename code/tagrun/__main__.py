@@ -3,10 +3,9 @@
     python code/tagrun table --sort-by val/acc        (what `tagrun table …` in the shell calls)
 
 It has no list of commands: a file in command/ or in a folder of extra/ that defines main(argv) is
-one, and the first line of its docstring is its help. It imports nothing of the researcher's.
+one. core/cli/root_help.py reads their lines. It imports nothing of the researcher's.
 """
 
-import ast
 import difflib
 import errno
 import io
@@ -62,14 +61,6 @@ INSTEAD = {
 }
 HELP = ('-h', '--help', 'help')
 VERSION = ('-V', '--version')
-HEAD = """\
-Every run is tagged in git with its code, config and seed, and trains in a frozen copy of it.
-
-  run first              record the code and train it under the tag `first`
-  continue first         go on where it stopped
-  rerun first -f         run it again and say whether it is the same, bit for bit
-
-usage: tagrun <command> …      tagrun <command> -h has more"""
 
 
 def main(argv: list[str]) -> int:
@@ -104,8 +95,7 @@ def run_command(argv: list[str]) -> int:
     from tagrun.core import finder
 
     if not argv or argv[0] in HELP:
-        print(usage())
-        return 0 if argv else 2
+        return _help(argv)
     if argv[0] in VERSION:
         print(f'tagrun {version()}')
         return 0
@@ -115,26 +105,19 @@ def run_command(argv: list[str]) -> int:
     return module.main(argv[1:]) or 0
 
 
+def _help(argv: list[str]) -> int:
+    """Show the help of all commands, or of the one in `help run`. No word at all is wrong usage."""
+    from tagrun.core.cli import help_text, root_help
+
+    if len(argv) > 1 and argv[0] == 'help':
+        return run_command([argv[1], '-h'])
+    print(root_help.text(help_text.terminal_width()))
+    return 0 if argv else 2
+
+
 def version() -> str:
     """Return the text of the file VERSION, e.g. '1.1.0'."""
     return (TOOL / 'VERSION').read_text().strip()
-
-
-def commands() -> dict[str, str]:
-    """Return {name: first line of its docstring} out of the files, without importing them."""
-    from tagrun.core import finder
-
-    docstrings = {
-        name: ast.get_docstring(ast.parse(path.read_bytes())) or ''
-        for name, path in finder.command_files().items()
-    }
-    return {name: docstring.partition('\n')[0] for name, docstring in docstrings.items()}
-
-
-def usage() -> str:
-    """Return the text of `tagrun --help`."""
-    lines = [f'  {name:<10} {sentence}' for name, sentence in commands().items()]
-    return '\n'.join([HEAD, *lines])
 
 
 def _open_streams() -> None:

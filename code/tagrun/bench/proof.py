@@ -1,12 +1,9 @@
-"""Break runs in every way that the campaign has, and write a table of what did not come back.
+"""Break runs in many ways, and count what does not come back.
 
-    tagrun proof                        # short, about ten minutes
-    tagrun proof --full -o proof.md     # 1,000 kills and so on: more than an hour
-    tagrun proof --only 1 5 --kills 300
+Figures 1 to 9 are measured by proof_figures.py, 10 to 14 are counts that their own test files make,
+15 is about the tests themselves. Bugs that the campaign found are listed in bugs_found.csv.
 
-Exit code 1 if a figure misses its target. Figures 1 to 9 are measured by proof_figures.py, 10 to 14
-are counts that their own test files make, 15 is about the tests themselves. Bugs that the campaign
-found are listed in bugs_found.csv.
+Exit code 1 if a figure misses its target.
 """
 
 import argparse
@@ -23,6 +20,13 @@ sys.path[1:1] = [str(CODE), str(CODE / 'tagrun' / 'tests' / 'support')]
 
 from proof_figures import FIGURES, MEASUREMENTS, Options, Outcome  # noqa: E402  (after the path)
 
+from tagrun.core.cli.parser import Parser, argument_parser  # noqa: E402
+
+EXAMPLES = (
+    'tagrun proof                        the short campaign, about ten minutes',
+    'tagrun proof --full -o proof.md     1,000 kills and so on: more than an hour',
+    'tagrun proof --only 1 5 --kills 300',
+)
 BUGS = Path(__file__).with_name('bugs_found.csv')
 SHORT = {
     'kills': 30,
@@ -64,10 +68,9 @@ def main(argv: list[str]) -> int:
     return int(any(outcome.is_good is False for outcome in outcomes.values()))
 
 
-def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('proof', __doc__, EXAMPLES)
     parser.add_argument('--full', action='store_true', help='the counts of the scoreboard')
     parser.add_argument(
         '--only',
@@ -90,7 +93,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument('--reruns', type=int, help=_counts('reruns'))
     parser.add_argument('--signals', type=int, help=_counts('signals'))
     parser.add_argument('--rounds', type=int, help=_counts('rounds'))
-    args = parser.parse_args(argv)
+    return parser
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    args = build_parser().parse_args(argv)
     for name, count in (FULL if args.full else SHORT).items():
         if getattr(args, name) is None:
             setattr(args, name, count)

@@ -1,8 +1,8 @@
-"""Go on with an interrupted run, exactly where it stood, with its own code.
+"""Go on with an interrupted run, exactly where it stood.
 
-The run itself goes on, from its newest whole checkpoint; with --from an earlier one, a new run
-does, and nothing is overwritten. The seed and every random state come from the checkpoint. Exit
-codes as those of `run`.
+The run itself goes on, with its own code, from its newest whole checkpoint; with --from an earlier
+one, a new run does, and nothing is overwritten. The seed and every random state come from the
+checkpoint. Exit codes as those of `run`.
 """
 
 import argparse
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser
+from tagrun.core.cli.messages import UserError
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import engines, resume
@@ -19,6 +20,7 @@ from tagrun.core.project import ROOT
 from tagrun.store import run_ref
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Run', 2
 EXAMPLES = (
     'continue first                       its latest run, from the newest checkpoint',
     'continue first/2 --from 3            a new run, from the end of epoch 3 of first/2',
@@ -29,16 +31,7 @@ EXAMPLES = (
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = argument_parser('continue', __doc__, EXAMPLES)
-    add = parser.add_argument
-    add('run', help='<tag> (its latest run), <tag>/<id>, or @last')
-    help_from = 'begin a new run from this checkpoint'
-    add('--from', dest='start', metavar='EPOCH|best|last|PATH', help=help_from)
-    help_fixed = 'accepted, and changes nothing: the seed is the recorded one'
-    add('--set', action='append', nargs='+', help=argparse.SUPPRESS)
-    add('-f', '--fixed', action='store_true', help=help_fixed)
-    engines.add_options(parser)
-    args = parser.parse_args(argv)
+    args = build_parser().parse_args(argv)
     check.require()
     repository = Repository.at(ROOT)
     options = engines.read_options(args)
@@ -50,6 +43,20 @@ def main(argv: list[str]) -> int:
     if args.start:
         return resume.branch(repository, folder, args.start, options)
     return resume.resume(repository, folder, options)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('continue', __doc__, EXAMPLES)
+    add = parser.add_argument
+    add('run', help='<tag> (its latest run), <tag>/<id>, or @last')
+    help_from = 'begin a new run from this checkpoint'
+    add('--from', dest='start', metavar='EPOCH|best|last|PATH', help=help_from)
+    help_fixed = 'accepted, and changes nothing: the seed is the recorded one'
+    add('--set', action='append', nargs='+', help=argparse.SUPPRESS)
+    add('-f', '--fixed', action='store_true', help=help_fixed)
+    engines.add_options(parser)
+    return parser
 
 
 def _refuse_set(run: RunRef, values: Sequence[Sequence[str]]) -> NoReturn:

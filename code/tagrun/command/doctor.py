@@ -1,9 +1,10 @@
-"""Find what a kill, a full disk or a deleted folder left half-made; with --fix, repair it.
+"""Find what a kill or a full disk left half-made, and repair it.
 
---fix deletes only what can be recreated: locks and half-written copies that nothing has touched for
-ten minutes, empty folders, bytecode, the trainings of a selftest. Problems that need a decision are
-reported, not changed. Exit codes: 0 nothing is wrong, or all of it is fixed; 1 something is left;
-2 usage.
+A deleted folder is found, too. Only --fix repairs. --fix deletes only what can be recreated: locks
+and half-written copies that nothing has touched for ten minutes, empty folders, bytecode, the
+trainings of a selftest. Problems that need a decision are reported, not changed.
+
+Exit codes: 0 nothing is wrong, or all of it is fixed; 1 something is left; 2 usage.
 """
 
 from typing import Any
@@ -11,28 +12,24 @@ from typing import Any
 from tagrun.core.check import leftovers
 from tagrun.core.check.finding import Finding
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, printable
+from tagrun.core.cli.messages import UserError, echo, plural, printable
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
 from tagrun.store import jsonfile, layout
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Care', 3
 EXAMPLES = (
-    'doctor                  what is half-made, and what --fix would do',
-    'doctor --fix            repair it',
-    'doctor first wide/2     of these runs alone; with the git folder and the lists',
+    'tagrun doctor                  what is half-made, and what --fix would do',
+    'tagrun doctor --fix            repair it',
+    'tagrun doctor first wide/2     of these runs alone; with the git folder and the lists',
 )
 
 
 def main(argv: list[str]) -> int:
     """Print the findings, and fix them if asked to; return 1 if something is left."""
-    parser = argument_parser('doctor', __doc__, EXAMPLES)
-    parser.add_argument(
-        'run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last; without any, all'
-    )
-    parser.add_argument('--fix', action='store_true', help='repair what can be repaired')
-    parser.add_argument('--json', action='store_true', help='for a program')
-    args = parser.parse_args(argv)
+    args = build_parser().parse_args(argv)
     repository = Repository.at(ROOT)
     runs = selectors.several(ROOT, args.run) if args.run else _all_runs()
     cases = [_Case(finding, args.fix) for finding in leftovers.find(repository, runs)]
@@ -43,6 +40,17 @@ def main(argv: list[str]) -> int:
             print(printable(case.line()).replace('\n', ' '))
     _summarize(cases, len(runs), args.fix)
     return 1 if any(case.is_left for case in cases) else 0
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('doctor', __doc__, EXAMPLES)
+    parser.add_argument(
+        'run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last; without any, all'
+    )
+    parser.add_argument('--fix', action='store_true', help='repair what can be repaired')
+    parser.add_argument('--json', action='store_true', help='for a program')
+    return parser
 
 
 class _Case:

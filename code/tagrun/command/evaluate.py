@@ -1,10 +1,12 @@
-"""Measure trained runs again, with their own code, on any phase or data set.
+"""Measure trained runs again, on any phase or data set.
 
-The checkpoint is the best one, else the last; <run>:last, <run>:3 and <run>:epoch_3 name others. No
-weights change. The result goes to evaluation/<n>/ in the run's folder, never into its metrics.
-`rerun -f <run>/evaluation/<n>` makes one again, `table --evaluations` has a row for each. --phase
-train measures the training set without training. Exit codes: 0 all are done, 1 one was refused or
-failed, 2 usage, 75 stopped by a signal, 130 Ctrl-C.
+Each run is measured with its own code. The checkpoint is the best one, else the last; <run>:last,
+<run>:3 and <run>:epoch_3 name others. No weights change. The result goes to evaluation/<n>/ in the
+run's folder, never into its metrics. `rerun -f <run>/evaluation/<n>` makes one again, `table
+--evaluations` has a row for each. --phase train measures the training set without training.
+
+Exit codes: 0 all are done, 1 one was refused or failed, 2 usage, 75 stopped by a signal, 130
+Ctrl-C.
 """
 
 import argparse
@@ -15,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, argument_parser, bold, echo, plural
+from tagrun.core.cli.messages import UserError, bold, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import detach, engines, evaluation, launch
@@ -25,12 +28,13 @@ from tagrun.core.project import ROOT
 from tagrun.store import evaluations, jsonfile, statistic
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Run', 5
 EXAMPLES = (
-    'evaluate first                        its runs, on all phases but train',
-    'evaluate first/0:last --phase test    its last checkpoint, on one phase',
-    'evaluate @paper --phase test,val      the runs of a list, on two',
-    'evaluate first --set val_fraction=0.5 another value of config.py, here alone',
-    'evaluate first/0/evaluation/2         one that was stopped or killed: again',
+    'tagrun evaluate first                        its runs, on all phases but train',
+    'tagrun evaluate first/0:last --phase test    its last checkpoint, on one phase',
+    'tagrun evaluate @paper --phase test,val      the runs of a list, on two',
+    'tagrun evaluate first --set val_fraction=0.5  another value of config.py, here alone',
+    'tagrun evaluate first/0/evaluation/2         one that was stopped or killed: again',
 )
 # why the others are not begun
 STOPPED = (launch.RESUMABLE, launch.CTRL_C)
@@ -40,7 +44,7 @@ Target = tuple[RunRef, Request]
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     words, settings = _words_and_settings(parser, args)
     phases = _phases(parser, args.phase)
@@ -59,7 +63,8 @@ def main(argv: list[str]) -> int:
     return _evaluate_all(repository, targets, prepared, args.json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('evaluate', __doc__, EXAMPLES)
     add = parser.add_argument
     add(
@@ -76,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _words_and_settings(
-    parser: argparse.ArgumentParser, args: argparse.Namespace
+    parser: Parser, args: argparse.Namespace
 ) -> tuple[list[str], dict[str, str]]:
     """Return the words that name runs, and --set's {name: text}.
 
@@ -100,7 +105,7 @@ def _words_and_settings(
     return words, settings
 
 
-def _phases(parser: argparse.ArgumentParser, values: Sequence[str]) -> tuple[str, ...]:
+def _phases(parser: Parser, values: Sequence[str]) -> tuple[str, ...]:
     """Return the phases of --phase test,val, each once."""
     names = [name.strip() for name in ','.join(values).split(',')] if values else []
     if not all(names):
@@ -108,9 +113,7 @@ def _phases(parser: argparse.ArgumentParser, values: Sequence[str]) -> tuple[str
     return tuple(dict.fromkeys(names))
 
 
-def _prepared(
-    parser: argparse.ArgumentParser, words: Sequence[str], asks: bool
-) -> tuple[list[Path], list[str]]:
+def _prepared(parser: Parser, words: Sequence[str], asks: bool) -> tuple[list[Path], list[str]]:
     """Return the folders of the evaluations among the words, and the other words.
 
     asks: whether --phase or --set was given, which a prepared evaluation has already.

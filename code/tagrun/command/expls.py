@@ -1,4 +1,4 @@
-"""List the tags, or the runs of some: status, how far, how good, why.
+"""List the tags, or the runs of some: status, progress, metrics.
 
 The newest is the last line, next to the prompt. Status: created, queued (e.g. on Slurm), running,
 finished, failed, interrupted, killed, pruned; `continue` goes on with the last four. The remark
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, argument_parser, duration, echo, figure
+from tagrun.core.cli.messages import UserError, duration, echo, figure
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import run_status
 from tagrun.core.compare.run_status import RunStatus
 from tagrun.core.git.repository import Repository
@@ -20,6 +21,7 @@ from tagrun.core.project import ROOT
 from tagrun.store import evaluations, inputs, jsonfile, layout, run_ref, statistic
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Look', 1
 EXAMPLES = (
     'expls                   one line a tag',
     'expls first             its runs',
@@ -36,13 +38,7 @@ KEYS = ('epoch', 'epochs', 'monitor', 'monitor_mode', 'best_epoch', 'seed', 'com
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argument_parser('expls', __doc__, EXAMPLES)
-    parser.add_argument('run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last')
-    parser.add_argument('-r', '--runs', action='store_true', help='the runs of all tags')
-    help_evaluations = 'the evaluations of these runs, or of all'
-    parser.add_argument('-e', '--evaluations', action='store_true', help=help_evaluations)
-    parser.add_argument('--json', action='store_true', help='as JSON, with all digits')
-    args = parser.parse_args(argv)
+    args = build_parser().parse_args(argv)
     runs = selectors.several(ROOT, args.run) if args.run else _all()
     if not runs and not args.run:
         echo('there is no run yet: `run first` makes one')
@@ -54,6 +50,17 @@ def main(argv: Sequence[str]) -> None:
         statuses.sort(key=lambda status: status.started)
         return _show_runs(statuses, time.time(), args.json)
     return _show_tags(_by_tag(statuses), time.time(), args.json)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('expls', __doc__, EXAMPLES)
+    parser.add_argument('run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @<set> or @last')
+    parser.add_argument('-r', '--runs', action='store_true', help='the runs of all tags')
+    help_evaluations = 'the evaluations of these runs, or of all'
+    parser.add_argument('-e', '--evaluations', action='store_true', help=help_evaluations)
+    parser.add_argument('--json', action='store_true', help='as JSON, with all digits')
+    return parser
 
 
 def _all() -> list[RunRef]:

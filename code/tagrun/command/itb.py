@@ -1,8 +1,9 @@
-"""Show just these runs in TensorBoard, live while they train, in the background.
+"""Show these runs in TensorBoard, live while they train.
 
-A bare tag means all its runs, @<set> those of a list. Without a word it shows the runs of the
-commit you stand on. The same call again adds what is new and finds the same TensorBoard. It listens
-on 127.0.0.1 only; what follows -- is for TensorBoard itself.
+TensorBoard runs in the background and shows no other runs. A bare tag means all its runs, @<set>
+those of a list. Without a word it shows the runs of the commit you stand on. The same call again
+adds what is new and finds the same TensorBoard. It listens on 127.0.0.1 only; what follows -- is
+for TensorBoard itself.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural
+from tagrun.core.cli.messages import UserError, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import tensorboard
 from tagrun.core.project import ROOT
@@ -23,6 +25,7 @@ from tagrun.core.record import runs_of_head
 from tagrun.store import experlist
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Look', 2
 EXAMPLES = (
     'itb first                   all runs of a tag',
     'itb first/0 wide @record    one run, a tag, a list',
@@ -67,11 +70,7 @@ def main(argv: list[str]) -> int:
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, Flags]:
     """Return what is meant for itb, and TensorBoard's options, which follow a --."""
     end = argv.index('--') if '--' in argv else len(argv)
-    parser = argument_parser('itb', __doc__, EXAMPLES)
-    help_run = '<tag> (all its runs), <tag>/<id>, @<set> or @last'
-    parser.add_argument('run', nargs='*', help=help_run)
-    help_stop = 'end every TensorBoard of this project'
-    parser.add_argument('--stop', action='store_true', help=help_stop)
+    parser = build_parser()
     args, unknown = parser.parse_known_args(argv[:end])
     if unknown:
         parser.error(
@@ -79,6 +78,16 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, Flags]:
             f'{unknown[0]} …'
         )
     return args, _read_flags(argv[end + 1 :])
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('itb', __doc__, EXAMPLES)
+    help_run = '<tag> (all its runs), <tag>/<id>, @<set> or @last'
+    parser.add_argument('run', nargs='*', help=help_run)
+    help_stop = 'end every TensorBoard of this project'
+    parser.add_argument('--stop', action='store_true', help=help_stop)
+    return parser
 
 
 def _read_flags(words: list[str]) -> Flags:

@@ -1,27 +1,30 @@
-"""List the recipes, show what one would change, or put it into code/.
+"""List the recipes, show what one would change, or apply it.
 
 A recipe turns the template into another kind of training, e.g. a GAN: the few files that differ,
 each trained by Tagrun's tests. It fits files that are as the template has them. --apply writes all
 of its files or none, and refuses where work would be lost that is not committed. It commits
-nothing. Exit codes: 0 done, 1 refused, 2 usage.
+nothing.
+
+Exit codes: 0 done, 1 refused, 2 usage.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 
 from tagrun.core import recipes
-from tagrun.core.cli.messages import UserError, argument_parser, echo, quote
+from tagrun.core.cli.messages import UserError, echo, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
 from tagrun.core.recipes import Change, Recipe
 
+GROUP = 'Care', 4
 EXAMPLES = (
-    'recipe                  list them',
-    'recipe gan              what it is, and which files it would change',
-    'recipe gan --diff       every line that it would change, as git shows it',
-    'recipe gan --apply      change them',
+    'tagrun recipe                  list them',
+    'tagrun recipe gan              what it is, and which files it would change',
+    'tagrun recipe gan --diff       every line that it would change, as git shows it',
+    'tagrun recipe gan --apply      change them',
 )
 NAME_WIDTH = 16
 STAT = '--stat=78'
@@ -29,7 +32,7 @@ STAT = '--stat=78'
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     if args.name is None:
         if args.diff or args.apply:
             raise UserError('--diff and --apply need the name of a recipe', code=2)
@@ -49,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('recipe', __doc__, EXAMPLES)
     parser.add_argument('name', nargs='?', help='a recipe; without it, all are listed')
     what = parser.add_mutually_exclusive_group()

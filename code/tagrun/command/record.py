@@ -1,21 +1,24 @@
-"""Add runs to a list, which `title` and `table` then use: __statistic__/exper-list/record.txt.
+"""Add runs to a list, which `title` and `table` then use.
 
-A bare tag stands for all its runs; without any, it is the latest run of the commit you stand on.
-The list is yours to edit: one <tag>/<id> a line, # comments. Nothing is added twice. Exit codes: 0
-done, 1 refused, 2 usage.
+The list is __statistic__/exper-list/record.txt. A bare tag stands for all its runs; without any, it
+is the latest run of the commit you stand on. The list is yours to edit: one <tag>/<id> a line, #
+comments. Nothing is added twice.
+
+Exit codes: 0 done, 1 refused, 2 usage.
 """
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.store import experlist, layout, names, statistic
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Compare', 4
 EXAMPLES = (
     "record                   the latest run recorded from the commit you stand on",
     "record five wide/2       all runs of `five`, and one of `wide`",
@@ -24,7 +27,7 @@ EXAMPLES = (
 
 
 def main(argv: Sequence[str]) -> int:
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     reason = names.check_set(args.to)
     if reason:
         raise UserError(f'{args.to!r} cannot be a set: {reason}')
@@ -42,7 +45,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('record', __doc__, EXAMPLES)
     parser.add_argument('run', nargs='*', help='<tag>, <tag>/<id>, @last, or @<set>')
     parser.add_argument(

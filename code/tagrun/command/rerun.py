@@ -1,17 +1,19 @@
-"""Run a tag's code again: with a fresh seed, or with -f as it was, and say whether it is the same.
+"""Run a tag's code again; with -f say whether it is the same.
 
-It is the tag's next run, and takes the same inputs (of `run --from`, `--weights-from`). With -f the
-verdict comes as it trains: the same bit for bit, or the first step and stream (data order, batch,
-loss, weights) that differ, and what differs in the surroundings. An evaluation is measured again,
--f, with its own checkpoint and values, and compared. A rerun that fails before its first training
-step is taken back. Exit code 3 if it differs, else as those of `run`.
+Without -f it draws a fresh seed. It is the tag's next run, and takes the same inputs (of `run
+--from`, `--weights-from`). With -f the verdict comes as it trains: the same bit for bit, or the
+first step and stream (data order, batch, loss, weights) that differ, and what differs in the
+surroundings. An evaluation is measured again, -f, with its own checkpoint and values, and compared.
+A rerun that fails before its first training step is taken back. Exit code 3 if it differs, else as
+those of `run`.
 """
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, did_you_mean, echo
+from tagrun.core.cli.messages import UserError, did_you_mean, echo
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import (
@@ -29,6 +31,7 @@ from tagrun.store import evaluations, history, layout, run_json, run_ref, trace
 from tagrun.store.evaluations import EvaluationRef
 from tagrun.store.run_ref import TAGS, RunRef
 
+GROUP = 'Run', 3
 EXAMPLES = (
     "rerun first              the tag's code with a fresh seed",
     'rerun first/2            the code of its run 2, with a fresh seed',
@@ -65,14 +68,7 @@ class Original(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = argument_parser('rerun', __doc__, EXAMPLES)
-    add = parser.add_argument
-    add('run', help='<tag>, <tag>/<id>, or @last; <tag>/<id>/evaluation/<n>')
-    help_fixed = 'with the recorded seed, and compare with that run'
-    add('-f', '--fixed', action='store_true', help=help_fixed)
-    help_seeds = 'so many runs, each with a seed of its own'
-    add('--seeds', metavar='COUNT', type=int, default=1, help=help_seeds)
-    engines.add_options(parser)
+    parser = build_parser()
     args = parser.parse_args(argv)
     if args.seeds < 1 or (args.fixed and args.seeds > 1):
         parser.error('--seeds takes a number of 1 or more, and not with -f')
@@ -95,6 +91,19 @@ def main(argv: list[str]) -> int:
     folder = create(repository, original, args.run, settings)
     made = early_failure.of_run(folder, ['rerun', *argv])
     return launch.start_run(repository, folder, options, args.seeds, made)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('rerun', __doc__, EXAMPLES)
+    add = parser.add_argument
+    add('run', help='<tag>, <tag>/<id>, or @last; <tag>/<id>/evaluation/<n>')
+    help_fixed = 'with the recorded seed, and compare with that run'
+    add('-f', '--fixed', action='store_true', help=help_fixed)
+    help_seeds = 'so many runs, each with a seed of its own'
+    add('--seeds', metavar='COUNT', type=int, default=1, help=help_seeds)
+    engines.add_options(parser)
+    return parser
 
 
 def _evaluate_again(repository: Repository, ref: EvaluationRef, options: LaunchOptions) -> int:

@@ -2,8 +2,10 @@
 
 Uncommitted changes (everything `git add -A` would add) are recorded with the run and listed. Your
 branch, index and files are not touched. A run that fails before its first training step leaves no
-tag: the name is free again. Exit codes: 0 finished, 1 refused or failed, 2 usage, 75 stopped by a
-signal and resumable, 130 Ctrl-C, 137 killed by kill -9 and resumable.
+tag: the name is free again.
+
+Exit codes: 0 finished, 1 refused or failed, 2 usage, 75 stopped by a signal and resumable, 130
+Ctrl-C, 137 killed by kill -9 and resumable.
 """
 
 import argparse
@@ -11,7 +13,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tagrun.core.cli.messages import argument_parser, echo
+from tagrun.core.cli.messages import echo
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import early_failure, engines, launch
@@ -29,6 +32,7 @@ from tagrun.core.record import (
 from tagrun.core.record.plan import Plan, RunRequest
 from tagrun.store import layout, run_json
 
+GROUP = 'Run', 1
 EXAMPLES = (
     "run first                            a fresh seed, drawn and recorded",
     "run -f -m 'the baseline' base        the seed in code/seed; why, for the tag's message",
@@ -43,7 +47,7 @@ FAST_BATCHES = 3
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = _parser()
+    parser = build_parser()
     args, rest = parser.parse_known_args(argv)
     _refuse_rest(parser, args.tag, rest)
     request = _request(parser, args)
@@ -68,7 +72,8 @@ def main(argv: list[str]) -> int:
     return _record_and_train(repository, planned, options, args.seeds, ['run', *argv])
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('run', __doc__, EXAMPLES)
     add = parser.add_argument
     add('tag', nargs='?', help='the name of the tag to make')
@@ -79,23 +84,28 @@ def _parser() -> argparse.ArgumentParser:
     add('--set', metavar='K=V', action='append', default=[], nargs='+', help=help_set)
     help_seeds = 'train so many runs, each with a seed of its own'
     add('--seeds', metavar='COUNT', type=int, default=1, help=help_seeds)
-    help_from = "go on from a run's checkpoint, its last if you name none, with its seed"
-    add('--from', dest='start', metavar='RUN[:CHECKPOINT]', help=help_from)
-    help_weights = "begin with its networks' weights, of its best if you name none, or a file's"
-    add('--weights-from', dest='weights', metavar='RUN[:CHECKPOINT]|FILE', help=help_weights)
-    help_strict = 'with --weights-from: print what does not fit, and take the rest'
-    add('--no-strict', dest='strict', action='store_false', help=help_strict)
     help_clean = 'refuse if anything is uncommitted (git config tagrun.requireClean true)'
     add('--clean', action='store_true', help=help_clean)
     help_dry_run = 'say what would be recorded, and do nothing'
     add('-n', '--dry-run', action='store_true', help=help_dry_run)
     help_fast = 'train a few batches of each phase, untagged, and load what was saved'
     add('--fast', action='store_true', help=help_fast)
+    _add_input_options(parser)
     engines.add_options(parser)
     return parser
 
 
-def _refuse_rest(parser: argparse.ArgumentParser, tag: str | None, words: list[str]) -> None:
+def _add_input_options(parser: Parser) -> None:
+    add = parser.add_argument_group('from another run').add_argument
+    help_from = "go on from a run's checkpoint, its last if you name none, with its seed"
+    add('--from', dest='start', metavar='RUN[:CHECKPOINT]', help=help_from)
+    help_weights = "begin with its networks' weights, of its best if you name none, or a file's"
+    add('--weights-from', dest='weights', metavar='RUN[:CHECKPOINT]|FILE', help=help_weights)
+    help_strict = 'with --weights-from: print what does not fit, and take the rest'
+    add('--no-strict', dest='strict', action='store_false', help=help_strict)
+
+
+def _refuse_rest(parser: Parser, tag: str | None, words: list[str]) -> None:
     """End with a usage error, and what to type instead, if words are left over."""
     if not words:
         return
@@ -109,10 +119,10 @@ def _refuse_rest(parser: argparse.ArgumentParser, tag: str | None, words: list[s
         parser.error(
             f'a value of config.py follows --set: run {tag or "<tag>"} --set {" ".join(settings)}'
         )
-    parser.error(f'unrecognized arguments: {" ".join(words)}')
+    parser.refuse_rest(words)
 
 
-def _request(parser: argparse.ArgumentParser, args: argparse.Namespace) -> RunRequest:
+def _request(parser: Parser, args: argparse.Namespace) -> RunRequest:
     """Return what is to be recorded. Ends with a usage error for what does not go together."""
     tag, settings = _tag_and_settings(parser, args.tag, args.set)
     if not tag and not args.fast:
@@ -130,7 +140,7 @@ def _request(parser: argparse.ArgumentParser, args: argparse.Namespace) -> RunRe
     return RunRequest(tag, settings, args.message, args.fixed, args.clean)
 
 
-def _check_fast(parser: argparse.ArgumentParser, args: argparse.Namespace, tag: str) -> None:
+def _check_fast(parser: Parser, args: argparse.Namespace, tag: str) -> None:
     """End with a usage error for an option that a quick trial would ignore."""
     given = {
         'a tag': tag,
@@ -148,7 +158,7 @@ def _check_fast(parser: argparse.ArgumentParser, args: argparse.Namespace, tag: 
 
 
 def _tag_and_settings(
-    parser: argparse.ArgumentParser, tag: str | None, values: Iterable[list[str]]
+    parser: Parser, tag: str | None, values: Iterable[list[str]]
 ) -> tuple[str, dict[str, str]]:
     """Return the tag and --set's {name: text}.
 

@@ -1,14 +1,15 @@
-"""Check whether your own code is exact: killed and continued, repeated, with other data workers.
+"""Check whether your own code is exact, also when it is killed.
 
 It trains a few hundred steps of the code as it is in your work tree, uncommitted changes included:
 untouched; killed with -9 at random moments, in training, in an evaluation and between epochs, and
 continued each time; again with the same seed; and with 2 data workers instead of none, or none
-instead of some. Trace (order, batch, loss, weights),
-history and last weights must be the same, bit for bit. Where they are not, it shows where they
-first differ, the usual cause and its remedy, and which of your lines to look at. A check that does
-not apply is called untested. Nothing is tagged, recorded or left behind. It does not test what a
-few batches of each phase do not reach, nor another environment: it names your lines that read
-variables of it. Exit codes: 0 exact, 3 differs, 1 could not run, 2 usage, 130 Ctrl-C.
+instead of some. Trace (order, batch, loss, weights), history and last weights must be the same, bit
+for bit. Where they are not, it shows where they first differ, the usual cause and its remedy, and
+which of your lines to look at. A check that does not apply is called untested. Nothing is tagged,
+recorded or left behind. It does not test what a few batches of each phase do not reach, nor another
+environment: it names your lines that read variables of it.
+
+Exit codes: 0 exact, 3 differs, 1 could not run, 2 usage, 130 Ctrl-C.
 """
 
 import argparse
@@ -21,27 +22,21 @@ from typing import Any
 from tagrun.core.check import selftest
 from tagrun.core.check.selftest import CHECKS, Plan
 from tagrun.core.check.selftest_runs import SelftestRuns
-from tagrun.core.cli.messages import (
-    UserError,
-    argument_parser,
-    duration,
-    echo,
-    plural,
-    printable,
-    quote,
-)
+from tagrun.core.cli.messages import UserError, duration, echo, plural, printable, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import first_divergence
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
 from tagrun.core.record import claim
 
+GROUP = 'Care', 2
 EXAMPLES = (
-    'selftest                 about half a minute for a small model',
-    'selftest --steps 40      fewer training steps, for a large one',
-    'selftest resume          only whether a continued training is exact',
-    'selftest --seed 4711     killed at the same moments as an earlier selftest',
-    'selftest --keep          the trainings stay, to be looked into',
+    'tagrun selftest                 about half a minute for a small model',
+    'tagrun selftest --steps 40      fewer training steps, for a large one',
+    'tagrun selftest resume          only whether a continued training is exact',
+    'tagrun selftest --seed 4711     killed at the same moments as an earlier selftest',
+    'tagrun selftest --keep          the trainings stay, to be looked into',
 )
 STEPS, EPOCHS, KILLS = 240, 6, 4
 SHOWN_LINES = 3  # of code
@@ -78,6 +73,19 @@ def _runs(steps: int) -> SelftestRuns:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    unknown = [word for word in args.check if word not in CHECKS]
+    if unknown:
+        parser.error(f'{unknown[0]!r} is not a check; the checks are {", ".join(CHECKS)}')
+    if args.steps < 2 or args.kills < 1:
+        parser.error('--steps must be 2 or more, --kills 1 or more')
+    args.seed = claim.fresh_seed() if args.seed is None else args.seed
+    return args
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('selftest', __doc__, EXAMPLES)
     parser.add_argument('check', nargs='*', help=f'{", ".join(CHECKS)}; without any, all three')
     parser.add_argument(
@@ -93,14 +101,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         '--keep', action='store_true', help='keep the trainings, in __result__/.selftest-…'
     )
     parser.add_argument('--json', action='store_true', help='the report as JSON')
-    args = parser.parse_args(argv)
-    unknown = [word for word in args.check if word not in CHECKS]
-    if unknown:
-        parser.error(f'{unknown[0]!r} is not a check; the checks are {", ".join(CHECKS)}')
-    if args.steps < 2 or args.kills < 1:
-        parser.error('--steps must be 2 or more, --kills 1 or more')
-    args.seed = claim.fresh_seed() if args.seed is None else args.seed
-    return args
+    return parser
 
 
 # ---- The report ----

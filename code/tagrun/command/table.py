@@ -1,24 +1,26 @@
-"""One row a run: hyperparameters and metrics of a set, as CSV in __statistic__/table/ and on the
-screen.
+"""Show the hyperparameters and metrics of a set, one row a run.
 
-The set is a list of runs in __statistic__/exper-list/: record.txt if there is one, else
-finished.txt. Its title file, if any, has the columns (`tagrun title`). With --where or --top the
-rows are printed only, with --format or -o the table goes where they say: the CSV file stays as it
-is. --evaluations has a row for each evaluation instead, with what was set for it, and a CSV file of
-its own. Exit codes: 0 a table came out, 1 not one run could be read, 2 usage.
+It also writes them as CSV into __statistic__/table/. The set is a list of runs in
+__statistic__/exper-list/: record.txt if there is one, else finished.txt. Its title file, if any,
+has the columns (`tagrun title`). With --where or --top the rows are printed only, with --format or
+-o the table goes where they say: the CSV file stays as it is. --evaluations has a row for each
+evaluation instead, with what was set for it, and a CSV file of its own.
+
+Exit codes: 0 a table came out, 1 not one run could be read, 2 usage.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagrun.core.cli.messages import UserError, argument_parser, echo
+from tagrun.core.cli.messages import UserError, echo
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.core.tables import formats, selection, set_table
 from tagrun.core.tables.selection import Table
 
+GROUP = 'Compare', 1
 EXAMPLES = (
     "table                                   all of record.txt, else of finished.txt",
     "table paper --sort-by acc --top 10      acc: val/acc, where that is what is monitored",
@@ -34,7 +36,7 @@ ENDINGS = {'csv': '.csv', 'md': '.md', 'latex': '.tex', 'html': '.html', 'json':
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     if not 0 <= args.precision <= 17:
         parser.error('--precision takes 0 to 17')
@@ -55,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('table', __doc__, EXAMPLES)
     selection.add_options(parser)
     parser.add_argument(

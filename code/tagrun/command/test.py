@@ -1,21 +1,24 @@
 """Run the tool's own tests, with pytest, on this machine.
 
-    tagrun test                         # some minutes; --slow runs the long campaigns too
-    tagrun test -k continue             # all further words are pytest's
-    tagrun test code/tagrun/tests/command/test_setup.py
-    tagrun test --lint                  # instead: check the source with ruff, mypy and shellcheck
-
-It first installs what the tests need into .venv. It tests Tagrun, not your model: `tagrun selftest`
-does that.
+Words and options that are not below are pytest's. It first installs what the tests need into .venv.
+It tests Tagrun, not your model: `tagrun selftest` does that.
 """
 
 import os
 
 from tagrun.core.check import lint
 from tagrun.core.cli.messages import echo
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check, install
 from tagrun.core.project import ROOT, TOOL
 
+GROUP = 'Care', 5
+EXAMPLES = (
+    'tagrun test                         some minutes',
+    'tagrun test -k continue             the tests with that word in their names',
+    'tagrun test code/tagrun/tests/command/test_setup.py',
+    'tagrun test --lint                  check the source with ruff, mypy and shellcheck',
+)
 TESTS = TOOL / 'tests'
 # With one of these pytest runs in so many processes as they say, or must run in one.
 OWN_PROCESSES = (
@@ -34,13 +37,22 @@ OWN_PROCESSES = (
 def main(argv: list[str]) -> int:
     """Become pytest; with --lint, return 1 if the source is not clean."""
     if argv in (['-h'], ['--help']):
-        print(__doc__)
+        build_parser().print_help()
         return 0
     install.install_for_tests()
     if argv == ['--lint']:
         return _lint()
     _become_pytest(argv)
     return 0
+
+
+def build_parser() -> Parser:
+    """Return the parser of the help; pytest reads the words."""
+    parser = argument_parser('test', __doc__, EXAMPLES)
+    parser.add_argument('word', nargs='*', help="a test file, or any other word of pytest's")
+    parser.add_argument('--slow', action='store_true', help='the long campaigns too')
+    parser.add_argument('--lint', action='store_true', help='check the source instead')
+    return parser
 
 
 def _lint() -> int:

@@ -1,27 +1,28 @@
-"""Collect every hyperparameter and metric of a set's runs as the columns of its table, in
-__statistic__/title/<set>.json.
+"""Write the columns of a set's table into a file, to choose from.
 
-Put // before a line there to leave its column out of the table. A second `title` adds what is new
-and keeps every edit, and lists columns that no run has any more. Exit codes: 0 done, 1 refused, 2
-usage.
+It collects every hyperparameter and metric of the set's runs in __statistic__/title/<set>.json. Put
+// before a line there to leave its column out of the table. A second `title` adds what is new and
+keeps every edit, and lists columns that no run has any more.
+
+Exit codes: 0 done, 1 refused, 2 usage.
 """
 
-import argparse
 import os
 from collections.abc import Sequence
 
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.core.tables import sets
 from tagrun.store import atomic, layout, table, title
 from tagrun.store.table import Column, Run
 
+GROUP = 'Compare', 5
 EXAMPLES = (
     "title               of record.txt, else of finished.txt",
     "title paper         of the set `paper`: exper-list/paper.txt",
     "title paper more    of two sets, each its own file",
-    "title --changed     of the hyperparameters only those that differ within the set; "
-    "the others stand in comments",
+    "title --changed     hyperparameters that are the same in all runs become comments",
 )
 SHOWN = 20  # columns named before '…'
 # facts of every run that a new title file has no line for: the table's first column has them, or
@@ -30,7 +31,7 @@ UNTITLED = ('tag', 'id', 'status')
 
 
 def main(argv: Sequence[str]) -> int:
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     for word in args.set or [None]:
         _write(word, args.changed)
     return 0
@@ -56,7 +57,8 @@ def _write(word: str | None, only_changed: bool) -> None:
     echo(f'{quote(os.path.relpath(path))}: {count} of {plural(len(runs), "run")}')
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('title', __doc__, EXAMPLES)
     parser.add_argument(
         'set', nargs='*', help='record (if it is there), finished, or any other lists of runs'

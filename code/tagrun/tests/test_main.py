@@ -11,6 +11,7 @@ from project_factory import CODE
 
 from tagrun import __main__ as entry
 from tagrun.core import finder
+from tagrun.core.cli import root_help
 
 
 @pytest.fixture(autouse=True)
@@ -43,16 +44,23 @@ def test_the_version_is_that_of_the_file(word, capsys):
     assert text.count('.') == 2
 
 
-def test_help_lists_every_command_with_the_first_line_of_its_file(capsys):
-    assert entry.main(['-h']) == 0
-    shown = capsys.readouterr().out
-    assert 'usage: tagrun <command> …' in shown
-    for name, sentence in entry.commands().items():
-        assert f'  {name:<10} {sentence}\n' in shown + '\n'
-        assert sentence
-    assert {'run', 'table', 'sweep', 'plot'} <= set(entry.commands())
-    # a program of the engine's own, whose main takes other words
-    assert 'guard' not in entry.commands()
+@pytest.mark.parametrize('word', entry.HELP)
+def test_help_shows_the_commands(word, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    assert entry.main([word]) == 0
+    assert capsys.readouterr().out == root_help.text(80) + '\n'
+
+
+def test_help_and_a_command_is_the_help_of_that_command(capsys):
+    texts = []
+    for words in (['help', 'why'], ['why', '-h']):
+        with pytest.raises(SystemExit) as exit:
+            entry.main(words)
+        assert exit.value.code == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and texts[0].startswith('usage: tagrun why')
+    assert entry.main(['help', 'whi']) == 2
+    assert "did you mean 'why'?" in capsys.readouterr().err
 
 
 def test_no_word_at_all_is_wrong_usage(capsys):
@@ -87,7 +95,7 @@ def test_an_unknown_command_is_one_sentence(word, hint, capsys):
 
 
 def test_what_is_named_instead_of_a_wrong_word_exists():
-    commands = {*entry.commands(), *entry.ALIASES}
+    commands = {*finder.command_files(), *entry.ALIASES}
     for word, hint in entry.INSTEAD.items():
         named = re.findall('`(?:tagrun )?([a-z]+)', hint)
         assert word not in commands and named and {*named} <= {*commands, 'rm', 'tagrun'}

@@ -5,14 +5,13 @@
 Data goes to stdout, and each command prints its own.
 """
 
-import argparse
 import contextlib
 import difflib
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 # seconds of a unit, its name, seconds of the next smaller one, its name
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))
@@ -92,34 +91,3 @@ def figure(value: float | None) -> str:
     if value is None:
         return ''
     return f'{value:.4f}' if value == 0 or 1e-3 <= abs(value) < 1e5 else f'{value:.3e}'
-
-
-def argument_parser(
-    command: str, doc: str | None, examples: Iterable[str]
-) -> argparse.ArgumentParser:
-    """Return a parser whose help shows the examples first. Wrong usage exits with 2.
-
-    doc: the docstring of the command's file; None under `python -OO`.
-    """
-    head, _, rest = (doc or '').strip().partition('\n')
-    lines = ''.join(f'  {line}\n' for line in examples)
-    return _Parser(
-        f'tagrun {command}',
-        description=f'examples:\n{lines}\n{head}\n{rest.strip()}',
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that refuses --seeds=--, of which argparse makes an empty list."""
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        words = list(args or [])
-        options = words[: words.index('--')] if '--' in words else words
-        for word in options:
-            if word.startswith('--') and word.endswith('=--'):
-                self.error(f'{word}: -- is not a value')
-        return super().parse_known_args(args, namespace)

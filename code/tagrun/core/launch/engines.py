@@ -35,8 +35,8 @@ class LaunchOptions(NamedTuple):
 class Engine(Protocol):
     """What the module of an engine has."""
 
-    def add_options(self, group: argparse.ArgumentParser) -> None:
-        """Add its own options."""
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add its own options, in a group with its name."""
 
     def read_options(self, args: argparse.Namespace) -> Any:
         """Return the values of its own options, for LaunchOptions.engine_options."""
@@ -117,8 +117,9 @@ def add_options(parser: argparse.ArgumentParser, training: bool = True) -> None:
     """
     what = 'train' if training else 'evaluate'
     parser.add_argument('-d', '--detach', action='store_true', help=f'{what} in the background')
+    group = parser.add_argument_group('processes and machines')
     if training:
-        parser.add_argument(
+        group.add_argument(
             '--nproc',
             metavar='COUNT',
             type=int,
@@ -127,7 +128,7 @@ def add_options(parser: argparse.ArgumentParser, training: bool = True) -> None:
         )
     paths = finder.modules(f'{PREFIX}*.py')
     choices = [_name(path) for path in paths]
-    parser.add_argument(
+    group.add_argument(
         '--on',
         metavar='ENGINE',
         choices=choices,

@@ -1,20 +1,22 @@
-"""Import old runs of MLflow, TensorBoard, Weights & Biases or CSV files into your tables and plots.
+"""Import runs of MLflow, TensorBoard, Weights & Biases or CSV files.
 
-Each run becomes __result__/<tag>/<id>/ with statistic.json, history.csv and run.json, marked as
-imported. Its code was not recorded, so it has no commit, and `continue` and `rerun` refuse it.
-The tag is the experiment's, project's or file's name unless --tag names one. train_loss and the
-like become train/loss, as Tagrun has it. The same run is imported once. Exit codes: 0 done, 1
-refused, 2 usage.
+Your tables and plots then have them too. Each run becomes __result__/<tag>/<id>/ with
+statistic.json, history.csv and run.json, marked as imported. Its code was not recorded, so it has
+no commit, and `continue` and `rerun` refuse it. The tag is the experiment's, project's or file's
+name unless --tag names one. train_loss and the like become train/loss, as Tagrun has it. The same
+run is imported once.
+
+Exit codes: 0 done, 1 refused, 2 usage.
 """
 
-import argparse
 import os
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from tagrun.core import finder
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural
+from tagrun.core.cli.messages import UserError, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
 from tagrun.extra.importing import convert
@@ -22,12 +24,13 @@ from tagrun.extra.importing.foreign import ForeignRun
 from tagrun.store import experlist, history, layout, names, run_json, statistic
 from tagrun.store.run_ref import TAGS, RunRef
 
+GROUP = 'Share', 4
 EXAMPLES = (
-    'import mlruns                            every run of MLflow there; mlflow.db does too',
-    'import runs/ --tag tensorboard           a run for each folder with event files',
-    'import wandb/ --dry-run                  what would be imported',
-    'import log.csv --monitor val/acc         one line an epoch or a step',
-    'import log.csv --rename accuracy=val/acc',
+    'tagrun import mlruns                            every run of MLflow there; mlflow.db does too',
+    'tagrun import runs/ --tag tensorboard           a run for each folder with event files',
+    'tagrun import wandb/ --dry-run                  what would be imported',
+    'tagrun import log.csv --monitor val/acc         one line an epoch or a step',
+    'tagrun import log.csv --rename accuracy=val/acc',
 )
 SHOWN = 20  # runs that are named
 
@@ -41,7 +44,7 @@ class Imported(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     options = convert.Options(
         args.monitor, args.mode, _renames(parser, args.rename), args.keep_names
@@ -65,7 +68,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('import', __doc__, EXAMPLES)
     parser.add_argument(
         'source', nargs='+', help='a folder or file; Tagrun recognizes the tool by itself'
@@ -93,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _renames(parser: argparse.ArgumentParser, pairs: Sequence[str]) -> dict[str, str]:
+def _renames(parser: Parser, pairs: Sequence[str]) -> dict[str, str]:
     renames = dict(pair.partition('=')[::2] for pair in pairs)
     if not all(renames.values()):
         parser.error('--rename takes OLD=NEW')

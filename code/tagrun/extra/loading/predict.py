@@ -1,10 +1,11 @@
-"""Use a run's model on new files: what predict.py of the run's own code yields, as CSV.
+"""Use a run's model on new files, and write the results as CSV.
 
-A process of its own runs the code that the run was trained with, and its predict.py:
-predict(model, args, paths) yields a dict for each row. The rows go to stdout, or to the file of -o,
-which is written as a whole or not at all. A file that cannot be read is named, and the others go
-on. Without :best, :last or :3 behind the run it is the best checkpoint, or else the last. Exit
-codes: 0 done, 1 a file was bad or it failed, 2 usage, 130 Ctrl-C.
+A process of its own runs the code that the run was trained with, and its predict.py: predict(model,
+args, paths) yields a dict for each row. The rows go to stdout, or to the file of -o, which is
+written as a whole or not at all. A file that cannot be read is named, and the others go on. Without
+:best, :last or :3 behind the run it is the best checkpoint, or else the last.
+
+Exit codes: 0 done, 1 a file was bad or it failed, 2 usage, 130 Ctrl-C.
 """
 
 import argparse
@@ -17,17 +18,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from tagrun.core.cli.messages import UserError, argument_parser, echo
+from tagrun.core.cli.messages import UserError, echo
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.launch import training_environment
 from tagrun.core.project import CODE, ROOT
 from tagrun.extra.loading import checkpoint_file, row_writer
 from tagrun.store import atomic, run_json
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Run', 6
 EXAMPLES = (
-    'predict first signals.npy               the rows to stdout',
-    'predict first/0:last new/*.csv -o out.csv',
-    'predict first new/*.npy -o out.jsonl    a line of JSON for each row',
+    'tagrun predict first signals.npy               the rows to stdout',
+    'tagrun predict first/0:last new/*.csv -o out.csv',
+    'tagrun predict first new/*.npy -o out.jsonl    a line of JSON for each row',
 )
 DONE, SOME_BAD, CTRL_C = 0, 1, 130  # exit codes of the process with which its rows count, and not
 GRACE_S = 5  # for that process to end
@@ -68,6 +71,11 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    return build_parser().parse_args(argv)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('predict', __doc__, EXAMPLES)
     parser.add_argument('run', help='<tag>/<id>, <tag> or @last; :best, :last, :3 behind it')
     parser.add_argument('path', nargs='+', help='a file that the run\'s predict.py reads')
@@ -77,7 +85,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         '--device', metavar='NAME', help="cpu, cuda, …; without it the run's own device argument"
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 def _destination(output: str, paths: list[str]) -> Path:

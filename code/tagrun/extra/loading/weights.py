@@ -1,8 +1,10 @@
-"""Write the bare weights of a run to a .safetensors or .pt file, for other programs.
+"""Write a run's bare weights to a .safetensors or .pt file.
 
-The file has the weights alone, by the names of the model's state_dict, and in its metadata the run,
-the commit, the checkpoint with its SHA-256, the digest of the weights, all arguments and the
-metrics. Without :best, :last or :3 behind the run it is the best checkpoint, or else the last.
+The file is for other programs. It has the weights alone, by the names of the model's state_dict,
+and in its metadata the run, the commit, the checkpoint with its SHA-256, the digest of the weights,
+all arguments and the metrics. Without :best, :last or :3 behind the run it is the best checkpoint,
+or else the last.
+
 Exit codes: 0 written, 1 refused, 2 usage.
 """
 
@@ -10,15 +12,17 @@ import argparse
 import os
 from pathlib import Path
 
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.extra.loading import checkpoint_file, weights_file
 from tagrun.extra.loading.loaded_run import LoadedRun
 
+GROUP = 'Share', 5
 EXAMPLES = (
-    'weights first -o model.safetensors      the best epoch of the latest run',
-    'weights first/0:last -o model.pt        the last one, as torch.load reads it',
-    'weights first -o model.pt --force       replace the file',
+    'tagrun weights first -o model.safetensors      the best epoch of the latest run',
+    'tagrun weights first/0:last -o model.pt        the last one, as torch.load reads it',
+    'tagrun weights first -o model.pt --force       replace the file',
 )
 ENDINGS = (weights_file.SAFETENSORS, weights_file.TORCH)
 
@@ -44,16 +48,22 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not args.output.endswith(ENDINGS):
+        parser.error(f'-o {args.output}: the name ends in {" or ".join(ENDINGS)}')
+    return args
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('weights', __doc__, EXAMPLES)
     parser.add_argument('run', help='<tag>/<id>, <tag> or @last; :best, :last, :3 behind it')
     parser.add_argument(
         '-o', '--output', metavar='FILE', required=True, help='it ends in .safetensors or .pt'
     )
     parser.add_argument('--force', action='store_true', help='replace the file if there is one')
-    args = parser.parse_args(argv)
-    if not args.output.endswith(ENDINGS):
-        parser.error(f'-o {args.output}: the name ends in {" or ".join(ENDINGS)}')
-    return args
+    return parser
 
 
 def _destination(output: str, force: bool) -> Path:

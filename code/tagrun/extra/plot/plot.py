@@ -1,9 +1,11 @@
-"""Curves of runs, as a PNG, SVG or PDF file: over epochs, over steps, or over one argument.
+"""Draw the curves of runs as a PNG, SVG or PDF file.
 
-Runs that differ in the seed alone are one line: their mean, with a band of ± one standard
-deviation; --each draws them one by one. Without --metric, one run shows all it measured, several
-show the monitored metric and the loss beside it. A cross marks the first NaN or infinite value. It
-opens no window: it prints where the file is. Exit codes: 0 drawn, 1 nothing to draw, 2 usage.
+They are drawn over epochs, over steps, or over one argument. Runs that differ in the seed alone are
+one line: their mean, with a band of ± one standard deviation; --each draws them one by one. Without
+--metric, one run shows all it measured, several show the monitored metric and the loss beside it. A
+cross marks the first NaN or infinite value. It opens no window: it prints where the file is.
+
+Exit codes: 0 drawn, 1 nothing to draw, 2 usage.
 """
 
 import argparse
@@ -13,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.store import layout, table
 from tagrun.store.run_ref import RunRef
@@ -21,12 +24,13 @@ from tagrun.store.run_ref import RunRef
 if TYPE_CHECKING:
     from matplotlib.figure import Figure  # loaded where something is drawn
 
+GROUP = 'Look', 3
 EXAMPLES = (
-    'plot first                              every metric of one run',
-    'plot base wide/0 -o figure.pdf          two, side by side',
-    'plot five --metric val/acc val/loss     five seeds as mean and band',
-    'plot first --steps --log --smooth 50    the training loss at each step',
-    'plot @finished --over lr --by model     the best of each run, over an argument',
+    'tagrun plot first                              every metric of one run',
+    'tagrun plot base wide/0 -o figure.pdf          two, side by side',
+    'tagrun plot five --metric val/acc val/loss     five seeds as mean and band',
+    'tagrun plot first --steps --log --smooth 50    the training loss at each step',
+    'tagrun plot @finished --over lr --by model     the best of each run, over an argument',
 )
 FORMATS = ('.png', '.svg', '.pdf')
 OWN = 'curves.png'  # in a run's folder
@@ -56,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Parse a command line; wrong usage exits with 2."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     if args.smooth < 1:
         parser.error('--smooth takes 1 or more')
@@ -80,7 +84,8 @@ def draw(root: Path, runs: list[table.Run], args: argparse.Namespace) -> 'tuple[
     return run_curves.draw(root, runs, options)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('plot', __doc__, EXAMPLES)
     parser.add_argument('run', nargs='+', help='<tag> (all its runs), <tag>/<id>, @<set> or @last')
     parser.add_argument(

@@ -1,5 +1,6 @@
-"""Write a set's table to a Google sheet, and with --live keep the rows of running experiments up
-to date.
+"""Write a set's table to a Google sheet.
+
+With --live it keeps the rows of running experiments up to date.
 
 Five steps, once:
   1. console.cloud.google.com: make a project, and in it enable the Google Sheets API
@@ -10,7 +11,9 @@ Five steps, once:
 
 The worksheet has the set's name, or that of git config tagrun.gsheet.worksheet. Its former content
 is replaced. --live only reads the files of the runs, in a process of its own, so it can neither
-slow nor stop a training. It ends when no run is running. Exit codes: 0 done, 1 refused, 2 usage.
+slow nor stop a training. It ends when no run is running.
+
+Exit codes: 0 done, 1 refused, 2 usage.
 """
 
 import math
@@ -18,7 +21,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tagrun.core.cli.messages import argument_parser, duration, echo, plural
+from tagrun.core.cli.messages import duration, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import run_status
 from tagrun.core.compare.run_status import RunStatus
 from tagrun.core.git.repository import Repository
@@ -33,10 +37,11 @@ from tagrun.store.run_ref import RunRef
 if TYPE_CHECKING:
     from gspread import Worksheet
 
+GROUP = 'Share', 3
 EXAMPLES = (
-    'publish gsheet                          the whole table of the set',
-    'publish gsheet paper --group            means over seeds; chosen as `table` does',
-    'publish gsheet --live                   and again, while runs are running',
+    'tagrun publish gsheet                          the whole table of the set',
+    'tagrun publish gsheet paper --group            means over seeds; chosen as `table` does',
+    'tagrun publish gsheet --live                   and again, while runs are running',
 )
 MAX_INTEGER = 2**53  # a sheet rounds larger ones, such as seeds: they stay texts
 MAX_CELL = 50_000  # characters
@@ -70,17 +75,7 @@ def main(argv: list[str]) -> int:
 
 
 def _request(argv: list[str]) -> Request:
-    parser = argument_parser('publish', __doc__, EXAMPLES)
-    parser.add_argument('target', choices=('gsheet',), help='where to')
-    selection.add_options(parser)
-    parser.add_argument('--live', action='store_true', help='go on while runs are running')
-    parser.add_argument(
-        '--every',
-        metavar='SECONDS',
-        type=float,
-        default=15,
-        help='with --live: between two looks (%(default)g)',
-    )
+    parser = build_parser()
     args = parser.parse_args(argv)
     if not 1 <= args.every <= MAX_EVERY_S:
         parser.error('--every takes 1 to 86400 s: Google counts requests')
@@ -90,6 +85,22 @@ def _request(argv: list[str]) -> Request:
     if others:
         parser.error('a worksheet shows one set: name one')
     return Request(choice, args.live, args.every)
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('publish', __doc__, EXAMPLES)
+    parser.add_argument('target', choices=('gsheet',), help='where to: gsheet, a Google sheet')
+    parser.add_argument('--live', action='store_true', help='go on while runs are running')
+    parser.add_argument(
+        '--every',
+        metavar='SECONDS',
+        type=float,
+        default=15,
+        help='with --live: between two looks (%(default)g)',
+    )
+    selection.add_options(parser)
+    return parser
 
 
 def _follow(worksheet: 'Worksheet', request: Request, runs: Sequence[RunRef], before: Grid) -> None:

@@ -29,7 +29,8 @@ class QueueOptions(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add -q, which chooses the engine, and --priority."""
-    parser.add_argument(
+    group = parser.add_argument_group('queue')
+    group.add_argument(
         '-q',
         '--queue',
         dest='on',
@@ -37,12 +38,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=ENGINE,
         help='queue it, for `tagrun queue start`',
     )
-    parser.add_argument(
+    group.add_argument(
         '--priority',
         metavar='N',
         type=int,
         default=0,
-        help='of what is queued: lower first (0)',
+        help='its place in the queue: lower first (0)',
     )
 
 

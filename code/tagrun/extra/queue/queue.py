@@ -1,4 +1,4 @@
-"""Show the runs that are queued on this machine, and train them in the background.
+"""Show the queued runs, and train them in the background.
 
 `run -q`, `continue -q`, `rerun -q` and `sweep -q` queue runs, with the code as it is then. Workers
 train the lowest `--priority` first. They survive the terminal and end when the queue is empty. If a
@@ -6,7 +6,6 @@ worker was killed, the next one continues its run. A run that failed stays in th
 until you remove it or queue it again. After a reboot: `queue start`.
 """
 
-import argparse
 import os
 import re
 import signal
@@ -14,15 +13,8 @@ import time
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import (
-    UserError,
-    argument_parser,
-    duration,
-    echo,
-    plural,
-    printable,
-    quote,
-)
+from tagrun.core.cli.messages import UserError, duration, echo, plural, printable, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import run_status
 from tagrun.core.compare.run_status import RunStatus
 from tagrun.core.environment import check
@@ -36,15 +28,17 @@ from tagrun.store import experlist, jsonfile, lock, safe_read, statistic
 from tagrun.store.evaluations import Ref
 from tagrun.store.run_ref import RunRef
 
+GROUP = 'Many runs', 2
 EXAMPLES = (
-    'queue                  what is queued, and what is trained',
-    'queue start            train it, one after the other, in the background',
-    'queue start -j 4       four at once; each with a GPU of its own, where there are GPUs',
-    'queue stop             the workers save what they train, and end',
-    'queue priority t1/0 -5 train it earlier: lower comes first, 0 is the default',
-    'queue remove t1/0      remove it from the queue',
-    'queue logs t1/0        the end of its log; without a run, of all that are trained',
+    'tagrun queue                  what is queued, and what is trained',
+    'tagrun queue start            train it, one after the other, in the background',
+    'tagrun queue start -j 4       four at once; each with a GPU of its own, where there are GPUs',
+    'tagrun queue stop             the workers save what they train, and end',
+    'tagrun queue priority t1/0 -5  train it earlier: lower comes first, 0 is the default',
+    'tagrun queue remove t1/0      remove it from the queue',
+    'tagrun queue logs t1/0        the end of its log; without a run, of all that are trained',
 )
+ACTIONS = ('show', 'start', 'stop', 'remove', 'priority', 'logs')
 HEAD = ('run', 'status', 'priority', 'queued for', 'why')
 STOP_S = 60  # at most, until the workers have saved
 TAIL = 20  # lines of a log
@@ -52,7 +46,7 @@ TAIL = 20  # lines of a log
 
 def main(argv: list[str]) -> int:
     """Run the command; return the exit code."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_args(argv)
     if args.jobs is not None and args.jobs < 1:
         parser.error('-j takes a number of 1 or more')
@@ -73,14 +67,15 @@ def main(argv: list[str]) -> int:
     return _show(args.run, args.json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('queue', __doc__, EXAMPLES)
     parser.add_argument(
         'action',
         nargs='?',
-        choices=('show', 'start', 'stop', 'remove', 'priority', 'logs'),
+        choices=ACTIONS,
         default='show',
-        help='show, if you name none',
+        help=f'{", ".join(ACTIONS)}; show if you name none',
     )
     parser.add_argument('run', nargs='*', help='<tag> (all its runs) or <tag>/<id>')
     parser.add_argument(
@@ -216,7 +211,7 @@ def _compact(refs: list[Ref]) -> str:
     return ' '.join(filter(None, [experlist.compact(runs), *others]))
 
 
-def _set_priority(parser: argparse.ArgumentParser, words: list[str]) -> int:
+def _set_priority(parser: Parser, words: list[str]) -> int:
     if len(words) < 2 or not re.fullmatch('-?[0-9]{1,9}', words[-1]):
         parser.error('queue priority takes runs and a whole number: queue priority t1/0 -5')
     priority, selected = int(words[-1]), _selected(words[:-1])

@@ -75,11 +75,11 @@ class Submission(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add --ray, which chooses the engine, too."""
-    parser.add_argument(
+    parser.add_argument_group('Ray').add_argument(
         '--ray',
         metavar='KEY=VALUE',
         action=jobs.Option,
-        help=f'on Ray, with a setting: {", ".join(KNOWN)}',
+        help=f'on Ray, with a setting, as often as you like: {", ".join(KNOWN)}',
     )
 
 

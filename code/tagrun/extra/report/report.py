@@ -1,10 +1,10 @@
-"""Write a set of runs as one HTML file, to send: table, curves, and details of each run.
+"""Write a set of runs as one HTML file, which you can send.
 
-It needs no server and loads nothing. Text from others is shown and never run. The set is a
-list of runs as in `table`, or tags and runs. The file goes to __statistic__/report/, which git
-ignores, unless -o names a file. It shows a run's files as they are now: make the report of
-running ones again. What looks like a key or token is hidden, but look through it before you give it
-away.
+It has the table, the curves, and the details of each run. It needs no server and loads nothing.
+Text from others is shown and never run. The set is a list of runs as in `table`, or tags and runs.
+The file goes to __statistic__/report/, which git ignores, unless -o names a file. It shows a run's
+files as they are now: make the report of running ones again. What looks like a key or token is
+hidden, but look through it before you give it away.
 """
 
 import os
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import CODE, ROOT
 from tagrun.core.tables import sets
@@ -20,10 +21,11 @@ from tagrun.store import atomic, layout, names, run_json, statistic, table, titl
 from tagrun.store.run_ref import RunRef
 from tagrun.store.table import Column, Run
 
+GROUP = 'Look', 4
 EXAMPLES = (
-    'report                      all of record.txt, else of finished.txt',
-    'report paper -o paper.html  a list of runs, into a file of one\'s own',
-    'report base wide/2          the runs of a tag, and one more',
+    'tagrun report                      all of record.txt, else of finished.txt',
+    'tagrun report paper -o paper.html  a list of runs, into a file of one\'s own',
+    'tagrun report base wide/2          the runs of a tag, and one more',
 )
 VERDICT = Column('run', 'verdict')
 COLUMNS = 60  # of the table; the single runs have the rest
@@ -32,15 +34,7 @@ LAST = '@last'
 
 def main(argv: list[str]) -> int:
     """Run `tagrun report`; return its exit code."""
-    parser = argument_parser('report', __doc__, EXAMPLES)
-    parser.add_argument(
-        'run',
-        metavar='set',
-        nargs='*',
-        help='a list of runs; or <tag>, <tag>/<id>, @last, several of them too',
-    )
-    parser.add_argument('-o', '--output', metavar='FILE', help='write it there, - for stdout')
-    args = parser.parse_args(argv)
+    args = build_parser().parse_args(argv)
     _require_jinja()
     name, words = _name_and_words(args.run)
     runs = _load(words)
@@ -55,6 +49,19 @@ def main(argv: list[str]) -> int:
     size = f'{plural(len(runs), "run")}, {len(content) / 1e6:.1f} MB'
     echo(f'{quote(os.path.relpath(path))}: {size}; open it in a browser, or send it')
     return 0
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('report', __doc__, EXAMPLES)
+    parser.add_argument(
+        'run',
+        metavar='set',
+        nargs='*',
+        help='a list of runs; or <tag>, <tag>/<id>, @last, several of them too',
+    )
+    parser.add_argument('-o', '--output', metavar='FILE', help='write it there, - for stdout')
+    return parser
 
 
 def _require_jinja() -> None:

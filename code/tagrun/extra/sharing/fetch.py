@@ -1,14 +1,16 @@
-"""Fetch the runs that others have shared, through git alone, and put their files beside your runs.
+"""Fetch the runs that others have shared, through git alone.
 
-Each run that this clone lacks comes with statistic.json, history.csv, environment.json,
-confusion.json, run.json and the log. They go into __result__/<tag>/<id>/, so `table`, `expls` and
-`why` take such a run like any other. `rerun <tag>/<id> -f` makes it again here, and compares the
-two. Checkpoints and data do not travel. Your own runs stay as they are: another run with the name
-of one of yours becomes <tag>@<remote>/<id>. Exit codes: 0 done, 1 refused, or a run could not be
-read; 2 usage.
+Their files are put beside your runs. Each run that this clone lacks comes with statistic.json,
+history.csv, environment.json, confusion.json, run.json and the log. They go into
+__result__/<tag>/<id>/, so `table`, `expls` and `why` take such a run like any other. `rerun
+<tag>/<id> -f` makes it again here, and compares the two. Checkpoints and data do not travel. Your
+own runs stay as they are: another run with the name of one of yours becomes <tag>@<remote>/<id>.
+
+Exit codes: 0 done, 1 refused, or a run could not be read; 2 usage.
 """
 
-from tagrun.core.cli.messages import argument_parser, echo, plural, printable
+from tagrun.core.cli.messages import echo, plural, printable
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git import remotes
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
@@ -18,25 +20,17 @@ from tagrun.extra.sharing import remote_names
 from tagrun.extra.sharing.fetcher import Fetcher
 from tagrun.extra.sharing.remote_names import SHOWN
 
+GROUP = 'Share', 2
 EXAMPLES = (
-    'fetch                        what others have shared, from the remote',
-    'fetch --always               from now on a plain `git fetch` brings the refs too',
-    'fetch --remote backup        from another remote',
+    'tagrun fetch                        what others have shared, from the remote',
+    'tagrun fetch --always               from now on a plain `git fetch` brings the refs too',
+    'tagrun fetch --remote backup        from another remote',
 )
 
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    parser = argument_parser('fetch', __doc__, EXAMPLES)
-    parser.add_argument(
-        '--remote', metavar='NAME', help='the remote (git config tagrun.remote, else origin)'
-    )
-    parser.add_argument(
-        '--always',
-        action='store_true',
-        help="let a plain `git fetch` bring the refs too: three lines in this clone's git config",
-    )
-    args = parser.parse_args(argv)
+    args = build_parser().parse_args(argv)
     repository = Repository.at(ROOT)
     remote = remote_names.choose_remote(repository, args.remote)
     if args.always:
@@ -49,6 +43,20 @@ def main(argv: list[str]) -> int:
     fetcher.take_runs()
     _report(fetcher)
     return 1 if fetcher.failed else 0
+
+
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
+    parser = argument_parser('fetch', __doc__, EXAMPLES)
+    parser.add_argument(
+        '--remote', metavar='NAME', help='the remote (git config tagrun.remote, else origin)'
+    )
+    parser.add_argument(
+        '--always',
+        action='store_true',
+        help="let a plain `git fetch` bring the refs too: three lines in this clone's git config",
+    )
+    return parser
 
 
 def _set_refspecs(repository: Repository, remote: str) -> None:

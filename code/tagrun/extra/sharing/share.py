@@ -9,7 +9,9 @@ overwritten: where someone else has the name, your run gets another name there. 
 what this clone sent last.
 
 `git config tagrun.share live` sends each run while it trains, after its epochs, from a process of
-its own. Exit codes: 0 sent, or all was there; 1 refused, or not all could be sent; 2 usage.
+its own.
+
+Exit codes: 0 sent, or all was there; 1 refused, or not all could be sent; 2 usage.
 """
 
 import argparse
@@ -18,7 +20,8 @@ import sys
 from collections.abc import Iterable
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, argument_parser, did_you_mean, echo, plural
+from tagrun.core.cli.messages import UserError, did_you_mean, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git import remotes
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
@@ -28,20 +31,21 @@ from tagrun.extra.sharing.remote_names import SHOWN, RefIndex
 from tagrun.store import inputs, layout, run_json, run_ref, statistic
 from tagrun.store.run_ref import TAGS, RunRef
 
+GROUP = 'Share', 1
 EXAMPLES = (
-    'share first wide/2       all runs of `first`, and one of `wide`',
-    'share -n                 what the remote does not have yet, and how large it is',
-    'share                    the same, and asks whether to send it',
-    'share --undo             takes back what was sent last',
-    'share @paper             the runs of a list',
-    'share --live first       its latest run, after each epoch until it ends',
+    'tagrun share first wide/2       all runs of `first`, and one of `wide`',
+    'tagrun share -n                 what the remote does not have yet, and how large it is',
+    'tagrun share                    the same, and asks whether to send it',
+    'tagrun share --undo             takes back what was sent last',
+    'tagrun share @paper             the runs of a list',
+    'tagrun share --live first       its latest run, after each epoch until it ends',
 )
 LOWEST_PRIORITY = 19
 
 
 def main(argv: list[str]) -> int:
     """Run the command; return its exit code."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     repository = Repository.at(ROOT)
     remote = remote_names.choose_remote(repository, args.remote)
     if args.live:
@@ -85,7 +89,8 @@ def _send(repository: Repository, remote: str, local: RefIndex, plan: Plan) -> N
     echo(f'  take it back: tagrun share --undo{option}')
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('share', __doc__, EXAMPLES)
     parser.add_argument(
         'run', nargs='*', help='<tag> (all its runs), <tag>/<id>, @last or @<set>; without any, all'

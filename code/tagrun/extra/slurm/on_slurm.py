@@ -73,11 +73,11 @@ class SlurmOptions(NamedTuple):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add --slurm, which chooses the engine, too."""
-    parser.add_argument(
+    parser.add_argument_group('Slurm').add_argument(
         '--slurm',
         metavar='KEY=VALUE',
         action=jobs.Option,
-        help=f'on Slurm, with a setting: {", ".join(KNOWN)}',
+        help=f'on Slurm, with a setting, as often as you like: {", ".join(KNOWN)}',
     )
 
 

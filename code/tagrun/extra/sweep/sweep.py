@@ -1,25 +1,36 @@
-"""Train many variants of the code under one tag: a grid of values, or a search that chooses them.
+"""Train many variants under one tag: a grid of values, or a search.
 
-Every trial is a run <tag>/<id> of a commit that differs from the tag's by the values alone: `git
-diff <tag> tagrun/code/<tag>/7` shows them, `rerun <tag>/7 -f` makes it again, `continue
-<tag>/7` goes on with it. The same command goes on with a sweep that was stopped or killed. It keeps
-finished trials, continues the others, and trains none twice. Other values add new trials.
+A search chooses the values itself. Every trial is a run <tag>/<id> of a commit that differs from
+the tag's by the values alone: `git diff <tag> tagrun/code/<tag>/7` shows them, `rerun <tag>/7 -f`
+makes it again, `continue <tag>/7` goes on with it. The same command goes on with a sweep that was
+stopped or killed. It keeps finished trials, continues the others, and trains none twice. Other
+values add new trials.
 
-Values:  lr=0.1,0.01  model=mlp,cnn  deep=True,False  phases=('train',),('train','val')
-Ranges:  hidden=range(50,200,50): 50, 100, 150;  dropout=range(0,0.5,0.1);
-         lr=log(1e-4,1e-1): a value each factor of ten;  lr=log(1e-4,1e-1,7): seven values.
-         A search takes anything between the two ends.
+Values and ranges; what has brackets needs quotes in a shell:
+    lr=0.1,0.01                         two values
+    model=mlp,cnn                       two, of a string
+    deep=True,False                     two, of a boolean
+    "phases=('train',),('train','val')"  two tuples
+    'hidden=range(50,200,50)'           50, 100, 150
+    'dropout=range(0,0.5,0.1)'          0, 0.1, 0.2, 0.3, 0.4
+    'lr=log(1e-4,1e-1)'                 a value each factor of ten
+    'lr=log(1e-4,1e-1,7)'               seven values
+In a search a range is anything between its two ends.
+
 The number of trials at once does not change a result: CPU threads are those of config.py, and each
 GPU has one trial at a time. At the end: the table of all trials, and a plot over each argument (git
-config tagrun.curves false leaves it out). Exit codes: 0 all done, 1 refused, or some trial failed,
-2 usage, 75 stopped by a signal and resumable, 130 Ctrl-C.
+config tagrun.curves false leaves it out).
+
+Exit codes: 0 all done, 1 refused, or some trial failed, 2 usage, 75 stopped by a signal and
+resumable, 130 Ctrl-C.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from tagrun.core.cli.messages import UserError, argument_parser, echo, plural
+from tagrun.core.cli.messages import UserError, echo, plural
+from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import detach, engines, tensorboard
@@ -35,19 +46,20 @@ from tagrun.extra.sweep.search import make_source
 from tagrun.extra.sweep.sources import GridSource
 from tagrun.store import layout, lock
 
+GROUP = 'Many runs', 1
 EXAMPLES = (
-    'sweep nets model=mlp,cnn lr=0.1,0.01 --seeds 3       twelve trials: nets/0 to nets/11',
-    'sweep nets model=mlp,cnn lr=0.1,0.01 --seeds 3 -n    which these are',
-    'sweep nets model=mlp,cnn,gru lr=0.1,0.01 --seeds 3   later: six more',
-    'sweep best lr=log(1e-4,1e-1) hidden=range(16,256) --search tpe --trials 50 --prune '
-    'median -j 2',
-    'sweep fast lr=0.1,0.01 --vary .,fast.patch,branch:other',
+    'tagrun sweep nets model=mlp,cnn lr=0.1,0.01 --seeds 3       twelve trials: nets/0 to nets/11',
+    'tagrun sweep nets model=mlp,cnn lr=0.1,0.01 --seeds 3 -n    which these are',
+    'tagrun sweep nets model=mlp,cnn,gru lr=0.1,0.01 --seeds 3   later: six more',
+    "tagrun sweep best 'lr=log(1e-4,1e-1)' --search tpe --trials 50   fifty values, chosen",
+    "tagrun sweep best 'lr=log(1e-4,1e-1)' --search tpe --trials 50 -j 2   … two at once",
+    'tagrun sweep fast lr=0.1,0.01 --vary .,fast.patch,branch:other    variants of the code, too',
 )
 
 
 def main(argv: list[str]) -> int:
     """Run the command; return the exit code."""
-    parser = _parser()
+    parser = build_parser()
     args = parser.parse_intermixed_args(argv)
     _check(parser, args)
     request, options = _request(args), engines.read_options(args)
@@ -98,7 +110,8 @@ def _folder(root: Path, tag: str) -> Path:
 # --- the command line --------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
+    """Return the parser of the command line."""
     parser = argument_parser('sweep', __doc__, EXAMPLES)
     _add_recording_options(parser)
     _add_search_options(parser)
@@ -118,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recording_options(parser: argparse.ArgumentParser) -> None:
+def _add_recording_options(parser: Parser) -> None:
     parser.add_argument('tag', help='the name of the tag to make, or of the sweep to go on with')
     parser.add_argument(
         'values', nargs='*', metavar='NAME=VALUES', help='the values of an argument of config.py'
@@ -139,14 +152,15 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         help='each trial with so many seeds, the same for all',
     )
-    parser.add_argument(
+    group = parser.add_argument_group('from another run')
+    group.add_argument(
         '--weights-from',
         dest='weights',
         metavar='RUN[:CHECKPOINT]|FILE',
         default='',
         help='each trial begins with these weights, as with `run --weights-from`',
     )
-    parser.add_argument(
+    group.add_argument(
         '--no-strict',
         dest='strict',
         action='store_false',
@@ -161,24 +175,25 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_search_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def _add_search_options(parser: Parser) -> None:
+    group = parser.add_argument_group('search')
+    group.add_argument(
         '--search',
         choices=('random', 'tpe'),
         help='choose values instead of taking all; needs --trials',
     )
-    parser.add_argument('--trials', metavar='N', type=int, help='so many are chosen')
-    parser.add_argument(
+    group.add_argument('--trials', metavar='N', type=int, help='so many are chosen')
+    group.add_argument(
         '--metric',
         metavar='NAME',
         help='what a search makes best, e.g. val/acc; else the metric that config.py monitors',
     )
-    parser.add_argument(
+    group.add_argument(
         '--prune', choices=('median', 'hyperband'), help="stop poor trials at an epoch's end"
     )
 
 
-def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def _check(parser: Parser, args: argparse.Namespace) -> None:
     """End with exit code 2 where the options do not go together."""
     wrong = next((word for word in args.values if '=' not in word), None)
     if wrong or ('=' in args.tag and not args.values):

@@ -60,7 +60,7 @@ def test_words_name_runs_sets_paths_and_checkpoints(stub_with_run):
         (['t1', '--phase', 'val,'], '--phase takes names'),
         (['t1', '--set', 'lr'], "--set takes name=value, not 'lr'"),
         (['t1', 'lr=1'], "'lr=1' is not a run: --set lr=1 sets a value"),
-        (['t1', '--nproc', '2'], 'unrecognized arguments: --nproc'),
+        (['t1', '--nproc', '2'], 'evaluate: --nproc is not an option\n'),
     ],
 )
 def test_wrong_usage_says_what_to_type(stub_with_run, words, message):

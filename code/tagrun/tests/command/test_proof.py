@@ -21,4 +21,4 @@ def test_a_figure_that_does_not_exist_is_refused_with_2(clone):
     for name in ('requirements.txt', 'requirements-test.txt'):
         (clone.root / 'code' / name).write_text('')
     said = clone.run('proof', '--only', '99', code=2, TAGRUN_PYTHON=sys.executable)
-    assert 'invalid choice: 99' in said
+    assert 'proof: --only takes 1, 2, 3' in said and 'not 99\nusage: tagrun proof' in said

@@ -163,8 +163,8 @@ def test_several_seeds_are_runs_of_one_tag_that_differ_in_the_seed_alone(stubbed
         (['t9', 'epochs=2', 'lr=0.1'], 'run t9 --set epochs=2 lr=0.1'),
         (['t9', '--seed', '5'], '`echo 5 > code/seed`, then `run -f` keeps it'),
         (['t9', '--seed=5'], '`run -f` keeps it'),
-        (['t9', 't8'], 'unrecognized arguments: t8'),
-        (['t9', '--sed', '5'], 'unrecognized arguments: --sed 5'),
+        (['t9', 't8'], "'t8' is one word too many"),
+        (['t9', '--sed', '5'], '--sed is not an option; did you mean --seeds?'),
     ],
 )
 def test_words_that_are_left_over_are_answered_with_what_to_type(words, hint, stubbed):

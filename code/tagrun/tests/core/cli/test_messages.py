@@ -1,4 +1,4 @@
-"""core/cli/messages.py: what a command prints beside its data, and its parser."""
+"""core/cli/messages.py: what a command prints beside its data."""
 
 import io
 import sys
@@ -85,27 +85,3 @@ def test_words_are_quoted_counted_and_guessed():
 def test_a_user_error_has_a_sentence_and_an_exit_code():
     assert str(UserError('no')) == 'no' and UserError('no').code == 1
     assert UserError('no', code=2).code == 2
-
-
-@pytest.fixture
-def parser():
-    parser = messages.argument_parser('show', 'Show it.\n\nMore about it.', ('show x   one',))
-    parser.add_argument('run', nargs='*')
-    parser.add_argument('--seeds')
-    return parser
-
-
-def test_help_has_the_examples_first(parser):
-    text = parser.format_help()
-    assert text.startswith('usage: tagrun show')
-    assert text.index('examples:\n  show x   one') < text.index('Show it.') < text.index('More')
-    assert messages.argument_parser('show', None, ()).format_help()
-
-
-def test_an_option_is_never_abbreviated_and_never_has_the_value_of_two_dashes(parser, capsys):
-    for words in (['--seed', '3'], ['--seeds=--']):
-        with pytest.raises(SystemExit) as exit:
-            parser.parse_args(words)
-        assert exit.value.code == 2
-    assert '--seeds=--: -- is not a value' in capsys.readouterr().err
-    assert parser.parse_args(['a', '--', '--seeds=--']).run == ['a', '--seeds=--']
