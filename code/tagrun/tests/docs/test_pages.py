@@ -1,23 +1,16 @@
 """README.md and the pages in docs/: their size, their links and their English.
 
-    bash code/source.sh test code/tagrun/tests/docs
-
-README.md of a project that is not Tagrun any more (its first line) is left alone.
+bash code/source.sh test code/tagrun/tests/docs
 """
 
 import re
-from pathlib import Path
 
 import pytest
+from pages import DOCS, OWN_README, PAGES, README
 from plain_english import CLAUSE_AS_SUBJECT, wrong_words
+from project_factory import CODE
 
-TOOL = Path(__file__).resolve().parents[2]
-ROOT = TOOL.parents[1]
-README = ROOT / 'README.md'
-DOCS = TOOL / 'docs'
-OWN_README = README.is_file() and README.read_text(encoding='utf-8').startswith('# Tagrun\n')
-PAGES = [*([README] if OWN_README else []), *sorted(TOOL.glob('*/**/*.md'))]
-LINKED = [*PAGES, *sorted(TOOL.glob('*.md'))]
+LINKED = [*PAGES, *sorted((CODE / 'tagrun').glob('*.md'))]
 
 WORDS = (1200, 1500)
 COLUMNS = 88
@@ -25,7 +18,7 @@ LONGEST_SENTENCE = 25
 
 
 def shown(path):
-    return str(path.relative_to(ROOT))
+    return str(path.relative_to(CODE.parent))
 
 
 def prose(path):
