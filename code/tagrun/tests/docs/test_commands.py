@@ -1,13 +1,11 @@
 """Each command and option that README.md and docs/ show exists."""
 
-import contextlib
 import functools
-import io
 import re
+import runpy
 
 import pytest
-from pages import FIRST
-from project_factory import CODE
+from pages import DOCS, FIRST
 
 from tagrun import __main__ as entry
 from tagrun.core import finder
@@ -18,15 +16,10 @@ SHELL = ('tagrun', 'bash code/source.sh')
 @functools.cache
 def help_of(command):
     """Return the help of a command, '' if it is not a command of Tagrun."""
-    if command == 'proof':  # its main becomes another program
-        return (CODE / 'tagrun' / 'bench' / 'proof.py').read_text(encoding='utf-8')
     module = finder.command(entry.ALIASES.get(command, command))
     if module is None:
         return ''
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        module.main(['-h'])
-    return text.getvalue()
+    return module.build_parser().format_help()
 
 
 def command_lines(text):
@@ -60,6 +53,12 @@ def unknown(text):
         if not known or set(used) - known:
             wrong.append(line)
     return wrong
+
+
+def test_the_page_of_all_commands_is_what_their_parsers_print():
+    made = runpy.run_path(str(DOCS / 'make_commands.py'))['page']()
+    on_disk = (DOCS / 'commands.md').read_text(encoding='utf-8')
+    assert on_disk == made, 'python code/tagrun/docs/make_commands.py'
 
 
 @pytest.mark.parametrize('page', FIRST, ids=lambda page: page.parent.name + '/' + page.name)
