@@ -25,6 +25,7 @@ RUNS_AT_ONCE = 200
 REPORT_EVERY = 2000  # runs between two lines that say how far it is
 REFS_PER_RUN = 6  # three here and three of the remote
 PACK_FROM = 1000  # new refs that are worth one file
+NO_NAME = 'its name is taken here, and so are those beside it; delete or rename one of them here'
 
 Refs = dict[str, tuple[str, str | None]]  # {full ref: (object, the object that it has now)}
 Files = Mapping[str, bytes | dict[str, Any]]
@@ -86,6 +87,9 @@ class Fetcher:
         for remote_run, objects in self.index.runs.items():
             run = known.get(objects.key) or self._free_name(remote_run, objects, owner)
             if run is None:
+                # there is nothing to show yet of a run without a result
+                if objects.result:
+                    self.failed.append((remote_run, NO_NAME))
                 continue
             before = self._local.runs.get(run)
             self._local_names[remote_run] = run
@@ -98,7 +102,6 @@ class Fetcher:
         return wanted, new_runs
 
     def _free_name(self, run: RunRef, objects: RunObjects, owner: str) -> RunRef | None:
-        # there is nothing to show yet of a run without a result
         tags = remote_names.candidates(run.tag, owner) if objects.result else [run.tag]
 
         def fits(name: RunRef, present: RunObjects | None) -> bool:

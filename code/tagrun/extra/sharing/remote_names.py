@@ -133,9 +133,17 @@ def _is_tag(name: str) -> bool:
 
 
 def candidates(tag: str, owner: str) -> list[str]:
-    """Return the names that are tried for a tag, its own first: t1, t1@bob, t1@bob.2, …"""
-    further = [f'{tag}@{owner}.{number}' for number in range(2, MAX_CANDIDATES)]
-    return [tag, f'{tag}@{owner}', *further]
+    """Return the names that are tried for a tag, its own first: t1, t1@bob, t1@bob.2, …
+
+    A tag that is too long for that loses its last characters.
+    """
+    endings = [f'@{owner}', *(f'@{owner}.{number}' for number in range(2, MAX_CANDIDATES))]
+    return [tag, *(f'{_cut(tag, names.MAX_BYTES - len(end.encode()))}{end}' for end in endings)]
+
+
+def _cut(tag: str, most: int) -> str:
+    """Return as much of a tag's beginning as fits into `most` bytes."""
+    return tag.encode()[:most].decode(errors='ignore')
 
 
 def safe_name(name: str) -> str:
@@ -157,7 +165,7 @@ def free_name(
     """
     for tag in tags:
         if names.check_tag(tag):
-            return None
+            continue
         name = RunRef(tag, run.number)
         another_tag = objects.tag and index.tags.get(tag) not in (None, objects.tag)
         another_case = index.folded.get(tag.casefold()) not in (None, tag)

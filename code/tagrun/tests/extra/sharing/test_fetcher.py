@@ -66,6 +66,16 @@ def test_another_run_of_a_name_that_is_taken_stands_beside_it(pair):
     assert (pair.bob.folder('same/0') / 'statistic.json').read_bytes() == mine
 
 
+def test_another_run_of_a_long_name_that_is_taken_stands_beside_it_or_is_named(pair, monkeypatch):
+    tag = 'x' * 98
+    pair.bob.folder(f'{tag}/0').mkdir(parents=True)
+    share(pair, f'{tag}/0')
+    assert fetch(pair).new == [RunRef('x' * 93 + '@origin', 0)]
+    monkeypatch.setattr(remote_names, 'candidates', lambda tag, owner: [tag])
+    share(pair, f'{tag}/0', main=b'other\n')
+    assert [run for run, _ in fetch(pair).failed] == [RunRef(tag, 0)]
+
+
 def test_a_folder_without_refs_keeps_its_name_too(pair):
     (pair.bob.folder('new/0')).mkdir(parents=True)
     share(pair, 'new/0')

@@ -8,6 +8,7 @@ from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.extra.sharing import remote_names
 from tagrun.extra.sharing.remote_names import RefIndex, RunObjects
+from tagrun.store import names
 from tagrun.store.run_ref import RunRef
 
 RUN = RunRef('t1', 0)
@@ -93,8 +94,17 @@ def test_a_tag_that_differs_in_case_alone_is_another():
     assert free_name(side(RunRef('T1', 3))) == RunRef('t1@bob', 0)
 
 
-def test_a_name_that_cannot_be_a_tag_ends_the_search():
-    assert free_name(side(RUN), tags=('t1', 'x' * 101, 't2')) is None
+def test_a_name_that_cannot_be_a_tag_is_passed_over():
+    assert free_name(side(RUN), tags=('t1', 'x' * 101, 't2')) == RunRef('t2', 0)
+
+
+@pytest.mark.parametrize('tag', ['x' * 100, 'x' * 95, 'ü' * 50, '가' * 33, 't1'])
+@pytest.mark.parametrize('owner', ['bob', 'b' * 30, 'Ünal'])
+def test_each_name_beside_a_tag_can_be_a_tag_however_long_it_is(tag, owner):
+    first, *beside = remote_names.candidates(tag, owner)
+    assert first == tag and not any(map(names.check_tag, beside))
+    assert len({*beside, tag}) == len(beside) + 1
+    assert all(f'@{owner}' in name for name in beside)
 
 
 @pytest.fixture
