@@ -5,6 +5,8 @@
 
 inputs.py explains `inputs`. Further keys, each only where it applies:
 
+    "created": "2026-11-21T09:19:27.123456Z"
+                                        when a command made it, in UTC; older runs lack it
     "rerun_of": "t1/0", "exact": true   a rerun with the recorded seed; "verdict" when it has ended
     "fetched_from": "origin"            a run that came through git: no code/, no checkpoints here
     "fast": 3                           a trial of three batches a phase
@@ -32,6 +34,7 @@ inputs.py explains `inputs`. Further keys, each only where it applies:
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,7 @@ NAME = 'run.json'
 CONTRACT = 1
 MOST = 1024  # processes of one training
 PLAIN = 'plain'  # the value of `log`
+CREATED = 'created'
 EVALUATE = 'evaluate'  # the key that only an evaluation has
 LONGEST = 80  # characters of a wrong value that are shown
 ENVIRONMENT = 'TAGRUN_RUN'  # the one variable that goes into training: the run's folder
@@ -63,6 +67,11 @@ def build(
         'inputs': {},
         **more,
     }
+
+
+def now() -> str:
+    """Return the value of the key CREATED: '2026-11-21T09:19:27.123456Z'."""
+    return datetime.now(timezone.utc).strftime('%Y-%m-%dT%H:%M:%S.%fZ')
 
 
 def write(folder: str | Path, content: Mapping[str, Any]) -> None:

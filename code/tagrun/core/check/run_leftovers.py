@@ -55,11 +55,16 @@ def _without_run_json(repository: Repository, run: RunRef, references: Reference
         what = 'it was recorded, and its preparation was killed'
         fix = partial(claim.complete, repository, folder, references.code[name])
         return Finding(name, what, f'completes its files; `continue {name}` trains it', fix)
-    if not any(folder.iterdir()):
+    if {path.name for path in folder.iterdir()} <= {claim.PREPARING}:
         what = 'an empty folder, of a run that was never recorded'
-        return Finding(name, what, 'removes it', folder.rmdir)
+        return Finding(name, what, 'removes it', partial(_remove_claimed, folder))
     what = 'files of a run that was never recorded, or whose run.json is lost'
     return Finding(name, what, f'look at {folder}, and delete it if you do not need it')
+
+
+def _remove_claimed(folder: Path) -> None:
+    (folder / claim.PREPARING).unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def _half_written(folder: Path, name: str) -> Iterator[Finding]:

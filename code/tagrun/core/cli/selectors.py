@@ -7,16 +7,28 @@ the path of a run's folder. Where several runs are allowed, @<set> names those o
     evaluation(root, 't1/0/evaluation/2')    # EvaluationRef, or None for another kind of word
 """
 
+import contextlib
 import glob
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from tagrun.core.cli.messages import UserError, did_you_mean, echo, plural, quote
 from tagrun.core.tables import sets
-from tagrun.store import checkpoints, evaluations, experlist, layout, run_ref
+from tagrun.store import (
+    checkpoints,
+    evaluations,
+    experlist,
+    layout,
+    run_json,
+    run_ref,
+    statistic,
+)
 from tagrun.store.evaluations import EvaluationRef
 from tagrun.store.run_ref import RunRef
+
+CLOCKS_S = 1  # by which two clocks of one machine may differ
 
 
 def run(root: Path, word: str) -> RunRef:
@@ -110,12 +122,35 @@ def evaluation(root: Path, word: str) -> EvaluationRef | None:
 
 
 def last(root: Path) -> RunRef:
-    """Return the run that was started last. Raises UserError if there is none."""
-    newest = [RunRef(tag, max(layout.numbers(root, tag), default=-1)) for tag in layout.tags(root)]
-    runs = [run for run in newest if run.number >= 0]
-    if not runs:
+    """Return the run that was made last, here. Raises UserError if there is none."""
+    folders = [RunRef(tag, each) for tag in layout.tags(root) for each in layout.numbers(root, tag)]
+    changed = {run: os.stat(f'{layout.result(root)}/{run}').st_ctime for run in folders}
+    newest: tuple[bool, float, RunRef] | None = None
+    # a folder changes after it was made: most need not be read
+    for run in sorted(changed, key=changed.__getitem__, reverse=True):
+        if newest and newest[0] and changed[run] + CLOCKS_S < newest[1]:
+            break
+        candidate = _made(root, run, changed[run])
+        newest = max(newest or candidate, candidate)
+    if newest is None:
         raise UserError('there is no run yet: `run first` makes one')
-    return max(runs, key=lambda run: run.folder(root).stat().st_ctime_ns)
+    return newest[-1]
+
+
+def _made(root: Path, run: RunRef, changed: float) -> tuple[bool, float, RunRef]:
+    """Return (whether it was made here, when in seconds, the run).
+
+    changed: when its folder did, for a run that is being made.
+    """
+    folder = run.folder(root)
+    info = run_json.read_or_none(folder) or {}
+    is_own = not info.get('fetched_from') and not info.get('imported')
+    started = (statistic.read_or_none(folder) or {}).get('time', {}).get('started')
+    for text in (info.get(run_json.CREATED), started):
+        with contextlib.suppress(ValueError):
+            seconds = datetime.fromisoformat(str(text).replace('Z', '+00:00')).timestamp()
+            return is_own, seconds, run
+    return is_own, changed, run
 
 
 def _of_path(root: Path, word: str) -> tuple[str, int | None] | None:

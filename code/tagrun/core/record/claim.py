@@ -16,12 +16,13 @@ from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.core.record import contract, input_files, snapshot
 from tagrun.core.record.provenance import RESEEDED
-from tagrun.store import layout, run_json
+from tagrun.store import jsonfile, layout, run_json
 from tagrun.store.run_ref import TAGS, RunRef
 
 SEED_BITS = 32
 SEED_FILE = 'code/seed'
 SHOWN = 5  # paths named before '…'
+PREPARING = 'preparing.json'  # in a run's folder, until it has its run.json: the keys of that
 
 
 def fresh_seed() -> int:
@@ -78,7 +79,7 @@ def create_run(
     annotated tag with it, at the commit; creating it is the lock. made: gets {ref: id} of what git
     got. Raises UserError if the tag exists.
     """
-    more = more or {}
+    more = {**(more or {}), run_json.CREATED: run_json.now()}
     files = snapshot.read(repository, commit)
     snapshot.check(files)
     if more.get('inputs'):
@@ -87,7 +88,7 @@ def create_run(
     refs = {}
     if tag_message:
         refs[TAGS + tag] = repository.make_tag(tag, commit, tag_message)
-    run = _claim(repository, tag, commit, refs)
+    run = _claim(repository, tag, commit, refs, {**more, 'seed': seed})
     if made is not None:
         made |= {**refs, run.code_ref: commit}
     folder = run.folder(repository.root)
@@ -98,13 +99,18 @@ def create_run(
 
 
 def complete(repository: Repository, folder: Path, commit: str) -> None:
-    """Write the files of a run that was killed while it was created, as if it never began.
+    """Write the files of a run that was killed while it was created.
 
-    What it takes from other runs stands in its tag's message.
+    Its folder has the keys of its run.json. Where that file is lost, its tag's message says what it
+    takes from other runs, and all else is lost.
     """
-    seed, run = read_seed(repository.file(commit, SEED_FILE)), RunRef.of_folder(folder)
-    more = {'inputs': input_files.of_tag(repository, run.tag)}
-    input_files.mark(repository.root, more['inputs'], str(run))
+    run, more = RunRef.of_folder(folder), jsonfile.read_or_none(folder / PREPARING)
+    if more is None:
+        seed = read_seed(repository.file(commit, SEED_FILE))
+        more = {'inputs': input_files.of_tag(repository, run.tag)}
+    else:
+        seed = more['seed']
+    input_files.mark(repository.root, more.get('inputs'), str(run))
     snapshot.write(snapshot.read(repository, commit), folder)
     _write_run_json(repository, run, commit, seed, more)
 
@@ -132,23 +138,32 @@ def _write_run_json(
     seed: int,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    info = run_json.build(repository.root, run.tag, run.number, commit, seed, **(more or {}))
-    run_json.write(run.folder(repository.root), info)
+    folder = run.folder(repository.root)
+    more = {**(more or {}), 'seed': seed}
+    info = run_json.build(repository.root, run.tag, run.number, commit, **more)
+    run_json.write(folder, info)
+    (folder / PREPARING).unlink(missing_ok=True)
 
 
-def _claim(repository: Repository, tag: str, commit: str, refs: dict[str, str]) -> RunRef:
+def _claim(
+    repository: Repository, tag: str, commit: str, refs: dict[str, str], more: Mapping[str, Any]
+) -> RunRef:
     """Claim an id as a folder and as a ref, and create `refs` with it.
 
-    An id whose ref came from somebody else is passed over.
+    The folder has `more` before git has the ref: so a run that is killed while it is created can be
+    completed. An id whose ref came from somebody else is passed over.
     """
     number = 0
     while True:
         run = _claim_folder(repository, tag, number)
+        preparing = run.folder(repository.root) / PREPARING
+        jsonfile.write(preparing, more)
         try:
             repository.create_refs({**refs, run.code_ref: commit})
             return run
         except GitError as error:
-            run.folder(repository.root).rmdir()
+            preparing.unlink()
+            preparing.parent.rmdir()
             if refs and repository.resolve(TAGS + tag):
                 raise UserError(tag_exists(tag)) from None
             if not repository.resolve(run.code_ref):

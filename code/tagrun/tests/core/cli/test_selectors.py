@@ -1,14 +1,11 @@
 """core/cli/selectors.py: which runs the words of a command line name."""
 
-import os
-
 import pytest
-from project_factory import wait_for
 from run_factory import listed, run
 
 from tagrun.core.cli import selectors
 from tagrun.core.cli.messages import UserError
-from tagrun.store import checkpoints, evaluations
+from tagrun.store import checkpoints, evaluations, run_json
 from tagrun.store.evaluations import EvaluationRef
 from tagrun.store.run_ref import RunRef
 
@@ -67,17 +64,42 @@ def test_bad_lines_of_a_set_are_named_and_an_empty_set_is_refused(filled, capsys
         selectors.several(filled, ['@papr'])
 
 
-def test_the_last_run_is_the_one_whose_folder_is_the_newest(root, filled):
-    five, wider = RunRef('five', 1).folder(filled), RunRef('wider', 0).folder(filled)
+def made(root, name, text, **more):
+    """Say in run.json when a run was made."""
+    folder = RunRef.parse(name).folder(root)
+    run_json.write(folder, {**run_json.read(folder), 'created': text, **more})
 
-    def is_newest():
-        # the clock of a file system has ticks of some ms
-        os.chmod(five, 0o700)
-        return five.stat().st_ctime_ns > wider.stat().st_ctime_ns
 
-    wait_for(is_newest, what='the next tick')
+def test_the_last_run_is_the_one_that_was_made_last_whatever_changed_since(root, filled):
+    made(root, 'wide/0', '2026-11-21T09:19:27.000004Z')
+    made(root, 'five/1', '2026-11-21T09:19:27.000005Z')
+    made(root, 'wider/0', '2026-11-21T09:19:27.000003Z')
+    made(root, 'five/0', '2026-11-20T23:00:00.000000Z')
+    (RunRef('wider', 0).folder(root) / 'evaluation').mkdir()
     assert selectors.last(filled) == ('five', 1)
     assert selectors.several(filled, ['@last']) == [('five', 1)]
+
+
+def test_a_run_that_does_not_say_when_it_was_made_says_when_it_started(root):
+    for name, second in (('b/0', 1), ('c/0', 3), ('a/0', 2)):
+        times = {'started': f'2026-11-21T09:00:0{second}Z', 'seconds': 1}
+        run(root, name, time=times)
+    assert selectors.last(root) == ('c', 0)
+    made(root, 'b/0', '2026-11-21T09:00:04.5Z')
+    assert selectors.last(root) == ('b', 0)
+
+
+def test_a_run_from_elsewhere_is_not_the_last_one_while_there_is_another(root):
+    run(root, 'here/0')
+    for name, more in (('there/0', {'fetched_from': 'origin'}), ('old/0', {'imported': {'x': 1}})):
+        run(root, name)
+        made(root, name, '2030-01-01T00:00:00.0Z', **more)
+    assert selectors.last(root) == ('here', 0)
+
+
+def test_a_run_that_is_being_made_is_the_last_one(root, filled):
+    RunRef('new', 0).folder(root).mkdir(parents=True)
+    assert selectors.last(filled) == ('new', 0)
 
 
 def test_without_a_run_there_is_no_last_one(root):

@@ -69,8 +69,29 @@ def test_a_run_that_was_killed_while_it_was_created_is_completed(stubbed, reposi
     (folder / 'run.json').unlink()
     (folder / 'code' / 'main.py').unlink()
     claim.complete(repository, folder, info['commit'])
+    del info['created']
     assert run_json.read(folder) == info
     assert (folder / 'code' / 'main.py').is_file()
+
+
+@pytest.mark.parametrize('step', ['mark', 'write'])
+def test_a_completed_run_has_each_key_that_it_was_to_have(stubbed, repository, monkeypatch, step):
+    """It is killed after git has it: before its inputs are kept, or before its files are there."""
+    module = claim.input_files if step == 'mark' else claim.snapshot
+    more = {'rerun_of': 't0/3', 'exact': True, 'set': {'lr': 0.5}, 'nproc': 2, 'variant': 'x'}
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(module, step, ctrl_c)
+        claim.create_run(repository, 't1', head(repository), 77, more, tag_message='why')
+    folder = stubbed.folder('t1/0')
+    assert not (folder / run_json.NAME).exists()
+    claim.complete(repository, folder, head(repository))
+    info = run_json.read(folder)
+    assert {**info, **more, 'seed': 77} == info
+    assert not (folder / claim.PREPARING).exists() and (folder / 'code' / 'main.py').is_file()
+
+
+def ctrl_c(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize('content', [None, b'', b'x', b'-1', b'1.5', b'9' * 30, b'\xff'])
