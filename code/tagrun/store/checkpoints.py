@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -27,7 +28,19 @@ NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 LAST, BEST = 'epoch_last.pth', 'epoch_best.pth'
 FILE = re.compile(r'epoch_[\w.-]+\.pth')
 LINE = re.compile(rf'([0-9a-f]{{64}})  ({FILE.pattern})')
+LONGEST = 40  # characters of a phase in a file's name
 TRIES = 100  # a run at work may remove what was just named
+
+
+def name_within(epoch: int, phase: str, batch: int) -> str:
+    """Return the name of a save in the middle of an epoch: 'epoch_4_train_250.pth'.
+
+    A phase of other characters than file names have, or a very long one, gets a checksum.
+    """
+    part = re.sub(r'[^A-Za-z0-9_.-]', '-', phase)[:LONGEST]
+    if part != phase or not phase:
+        part = f'{part}-{zlib.crc32(phase.encode("utf-8", "surrogatepass")):08x}'
+    return f'epoch_{epoch}_{part}_{batch}.pth'
 
 
 def is_own_name(stem: str) -> bool:

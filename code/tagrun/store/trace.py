@@ -89,14 +89,14 @@ def step_cell(values: Mapping[str, float]) -> str:
 def lines(folder: str | Path, offset: int = 0) -> tuple[list[str], int]:
     """Return (complete lines from byte `offset` on, header left out; the offset after them).
 
-    A file that cannot be read has none: ([], 0).
+    A file that cannot be read has none: ([], offset).
     """
     try:
         with safe_read.open_file(Path(folder) / NAME) as file:
             file.seek(offset)
             content = file.readall()
     except (OSError, ValueError):
-        return [], 0
+        return [], offset
     content = content[: content.rfind(b'\n') + 1]
     complete = content.decode(errors='replace').splitlines()
     return complete[1:] if offset == 0 else complete, offset + len(content)

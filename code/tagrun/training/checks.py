@@ -59,6 +59,24 @@ def check_phases(phases: Iterable[str], loaders: Mapping[str, Any], epochs: int 
             )
 
 
+def check_batches(phases: Iterable[str], loaders: Mapping[str, Any]) -> None:
+    """Raise ValueError for a phase whose loader drops all its samples, or that trains on none.
+
+    It would do nothing in each epoch, and the run would be called finished.
+    """
+    for phase in phases:
+        loader = loaders[phase]
+        samples = order.count_dropped(loader)
+        if samples:
+            raise ValueError(
+                f'dataloader.py: the loader of {phase!r} has no batch: it drops all {samples:,} '
+                'samples, for drop_last=True drops a batch that is not full. Choose a smaller '
+                'batch_size, or drop_last=False'
+            )
+        if phase == TRAIN and order.is_own(loader) and not len(loader.dataset):
+            raise ValueError(f'dataloader.py: the data set of {phase!r} has no sample')
+
+
 def check_plain(state: Any) -> None:
     """Raise TypeError, with its name, if a part of `state` cannot be saved in a checkpoint.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tagrun.store import inputs, jsonfile, run_json
+from tagrun.store import fingerprint, inputs, jsonfile, run_json
 from tagrun.training.loader import TRAIN
 from tagrun.training.report import info as say
 
@@ -38,7 +38,7 @@ def moved(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     phases = [phase for phase in one if phase in other]
     if any(_samples(one[phase]) != _samples(other[phase]) for phase in phases):
         return []
-    changed = [phase for phase in phases if one[phase] != other[phase]]
+    changed = [phase for phase in phases if fingerprint.differs(one[phase], other[phase])]
     return changed if TRAIN in changed and len(changed) > 1 else []
 
 
@@ -47,5 +47,5 @@ def _data(folder: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _samples(fingerprint: Any) -> Any:
-    return fingerprint.get('samples') if isinstance(fingerprint, Mapping) else None
+def _samples(value: Any) -> Any:
+    return value.get('samples') if isinstance(value, Mapping) else None

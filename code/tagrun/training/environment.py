@@ -9,7 +9,6 @@ no URL is ever read into it.
 import os
 import platform
 import sys
-import zlib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -17,15 +16,14 @@ from typing import Any
 
 import torch
 
-from tagrun.store import jsonfile, run_json
+from tagrun.store import fingerprint, jsonfile, run_json
 from tagrun.training import distributed, seeding
-from tagrun.training.trace import batch_digest
+from tagrun.training.fingerprint import fingerprints
 
 NAME = 'environment.json'
 VERSION = Path(__file__).resolve().parents[1] / 'VERSION'  # of this copy of Tagrun
 # as Python started with it: a script that sets it later changes no hash
 STARTED_WITH = None if sys.flags.ignore_environment else os.environ.get(seeding.HASH_SEED)
-SAMPLES = 16  # of each phase's dataset that its fingerprint reads
 
 
 def record(folder: Path, device: torch.device, loaders: Mapping[str, Any]) -> None:
@@ -62,7 +60,7 @@ def collect(
         'driver': _driver() if cuda else None,
         'determinism': _determinism(),
         'string_hashes': _string_hashes(seed),
-        'data': {phase: _fingerprint(loader) for phase, loader in loaders.items()},
+        'data': fingerprints(loaders),
         'packages': _packages(),
     }
 
@@ -78,7 +76,13 @@ def write(folder: Path, content: dict[str, Any]) -> list[str]:
     except (OSError, ValueError):
         jsonfile.write(path, content)
         return []
-    return [name for name, value in content.items() if before.get(name) != value]
+    return [name for name in content if _changed(name, before.get(name), content[name])]
+
+
+def _changed(name: str, before: Any, now: Any) -> bool:
+    if name != 'data' or not isinstance(before, Mapping) or before.keys() != now.keys():
+        return bool(before != now)
+    return any(fingerprint.differs(before[phase], now[phase]) for phase in now)
 
 
 def _determinism() -> dict[str, Any]:
@@ -141,39 +145,3 @@ def _driver() -> str | None:
         return next(word for word in words if word[:1].isdigit() and '.' in word)
     except (OSError, StopIteration):
         return None
-
-
-def _fingerprint(loader: Any) -> dict[str, Any] | None:
-    """Return {'samples': n, 'digest': …} of a map-style dataset.
-
-    digest: CRC-32 of SAMPLES samples spread over it; a changed sample between those is not noticed.
-    None for what cannot be read by index.
-    """
-    dataset: Any = getattr(loader, 'dataset', None)
-    dataset = getattr(dataset, 'dataset', dataset)  # behind a Loader's indices
-    if not _is_map_style(dataset):
-        return None
-    count, state = len(dataset), seeding.random_state()
-    seeding.seed_everything(0)  # the same augmentation each time
-    indices = {count * part // SAMPLES for part in range(SAMPLES)} if count else set()
-    samples = [dataset[index] for index in sorted(indices)]
-    seeding.restore(state)
-    content = repr([[batch_digest(sample), _plain(sample)] for sample in samples])
-    return {'samples': count, 'digest': f'{zlib.crc32(content.encode()):08x}'}
-
-
-def _is_map_style(dataset: Any) -> bool:
-    # torch gives an IterableDataset a __getitem__ that only raises
-    if isinstance(dataset, torch.utils.data.IterableDataset):
-        return False
-    return hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__')
-
-
-def _plain(sample: Any) -> list[Any]:
-    """Return the numbers and strings of a sample that are not tensors: labels, mostly."""
-    parts = [sample]
-    if isinstance(sample, dict):
-        parts = list(sample.values())
-    elif isinstance(sample, (list, tuple)):
-        parts = list(sample)
-    return [part for part in parts if isinstance(part, (int, float, str, bool))]

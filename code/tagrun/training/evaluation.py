@@ -34,11 +34,12 @@ from tagrun.training import (
     sizes,
     state_parts,
 )
-from tagrun.training.checks import check_state
+from tagrun.training.checks import check_batches, check_state
+from tagrun.training.class_names import class_names
 from tagrun.training.closing import attempt
 from tagrun.training.epoch_history import METRIC, columns
 from tagrun.training.group import Alone
-from tagrun.training.loader import TRAIN, class_names, count_samples, moved, watch_workers
+from tagrun.training.loader import TRAIN, count_samples, moved, watch_workers
 from tagrun.training.meter import Meter
 from tagrun.training.phase_batches import PhaseBatches
 from tagrun.training.progress import Bars
@@ -105,7 +106,8 @@ class Evaluation:
         """
         check_state(state)
         self._phases = self._chosen_phases(loaders)
-        self._classes = {phase: class_names(loader) for phase, loader in loaders.items()}
+        check_batches(self._phases, loaders)
+        self._classes = class_names(loaders)
         watch_workers(loaders)
         if isinstance(getattr(state, 'meter', None), Meter):
             self._meter = state.meter

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_in
 from tagrun.training import distributed, seeding, signals
 
 TRAIN = 'train'  # the phase that trains; any other one evaluates
-WRAPPERS = 8  # of a dataset, one in another
+Epoch = int | tuple[str, int]  # from 0; of another phase than train with the phase's name
 DEEPEST = 3  # objects with a `to` in one another whose tensors count
 
 
@@ -54,6 +54,8 @@ def Loader(
 ) -> DataLoader:
     """Return a torch DataLoader over a map-style dataset.
 
+    seed: args.seed. Each phase has an order and random numbers of its own. So has a Loader within
+    another iterable of batches: there they follow from torch's global generator.
     dataset: `dataset[index]` is one sample. Where it is not stochastic its `get_batch(indices)` is
     called instead, if it has one, with a (B,) int64 array: the finished batch, such as (x, y) with
     x of shape (B, …), which is not collated. stochastic: whether `dataset[index]` draws random
@@ -87,6 +89,17 @@ def count_batches(loader: Any, most: int = 0) -> int:
     return min(count, most) if count and most else count or most
 
 
+def count_dropped(loader: Any) -> int:
+    """Return how many samples a loader has where drop_last drops all of them; else 0."""
+    sampler = getattr(loader, 'batch_sampler', None)
+    try:
+        drops_all = bool(getattr(sampler, 'drop_last', False)) and len(loader) == 0
+        return len(loader.dataset) if drops_all else 0
+    # whatever a data set or a sampler of the researcher's raises: it does not say
+    except Exception:
+        return 0
+
+
 def count_samples(loader: Any, number: int, batch: Any) -> int:
     """Return the samples of the epoch's batch `number` (from 0), in all processes together.
 
@@ -100,25 +113,6 @@ def count_samples(loader: Any, number: int, batch: Any) -> int:
     if isinstance(first, PackedSequence):
         return int(first.batch_sizes[0])
     return len(first) if first is not None and first.ndim else 1
-
-
-def class_names(loader: Any) -> list[str] | None:
-    """Return the names of the classes that the dataset's `classes` has; None where it has none.
-
-    A number of classes has no names.
-    """
-    classes: Any = None
-    dataset = getattr(loader, 'dataset', None)
-    for _ in range(WRAPPERS):  # a Loader's own, torch's Subset
-        classes = getattr(dataset, 'classes', None)
-        if classes is not None:
-            break
-        dataset = getattr(dataset, 'dataset', None)
-    if hasattr(classes, 'tolist'):  # an array, a tensor
-        classes = classes.tolist()
-    if isinstance(classes, str) or not isinstance(classes, Iterable):
-        return None
-    return [str(name) for name in classes]
 
 
 # --- a batch, of whatever containers -------------------------------------------------------------
@@ -231,12 +225,16 @@ def is_own(loader: Any) -> bool:
     return _sampler(loader) is not None
 
 
-def seek(loader: Any, seed: int, epoch: int, first: int) -> None:
-    """Make the next iteration of a Loader that of `epoch` (from 0), from batch `first` on."""
+def seek(loader: Any, seed: int, epoch: int, first: int, phase: str = TRAIN) -> None:
+    """Make the next iteration of a Loader that of `epoch` (from 0), from batch `first` on.
+
+    Each phase has an order and random numbers of its own.
+    """
     sampler = loader.batch_sampler
-    sampler.epoch, sampler.first = epoch, first
+    sampler.epoch = epoch if phase == TRAIN else (phase, epoch)
+    sampler.first, sampler.is_sought = first, True
     # what a worker draws, should stochastic=False be untrue
-    loader.generator.manual_seed(seeding.mix(seed, 'workers', epoch))
+    loader.generator.manual_seed(seeding.mix(seed, 'workers', sampler.epoch))
 
 
 def rank_fraction(loader: Any, batch: int) -> float:
@@ -258,7 +256,7 @@ def order_digest(loader: Any, batch: int) -> str:
 
 class _EpochBatches:
     """A batch sampler: (epoch, indices). The epoch travels with the indices, so that persistent
-    workers know it.
+    workers know it. Of another phase than train it is (phase, epoch): see `seek`.
     """
 
     def __init__(
@@ -266,20 +264,26 @@ class _EpochBatches:
     ) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.shuffle, self.drop_last = shuffle, drop_last
-        self.epoch, self.first = 0, 0
+        self.epoch: Epoch = 0
+        self.first = 0
+        self.is_sought = False  # whether `seek` says which epoch it is
         self.rank, self.processes = distributed.rank(), distributed.size()
         self._order: np.ndarray = np.arange(0)
-        self._order_epoch: int | None = None
+        self._order_epoch: Epoch | None = None
 
     def __len__(self) -> int:
         if self.drop_last:
             return self.count // self.batch_size
         return math.ceil(self.count / self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[Epoch, np.ndarray]]:
         epoch = self.epoch
+        if not self.is_sought and self.processes == 1:
+            # within another iterable, or iterated by the researcher: as torch's own samplers
+            epoch = 'drawn', int(torch.randint(1 << 62, ()))
+        order = self._order_of(epoch)
         for batch in range(self.first, len(self)):
-            yield epoch, self.part(batch)
+            yield epoch, self._part_of(self._batch_of(order, batch))
 
     def part(self, batch: int) -> np.ndarray:
         """Return this process's part of a batch, as equal as can be.
@@ -287,10 +291,13 @@ class _EpochBatches:
         Where a last batch has none for it, it is one sample that is not counted: all processes take
         each step.
         """
+        return self._part_of(self.indices(batch))
+
+    def _part_of(self, indices: np.ndarray) -> np.ndarray:
         if self.processes == 1:
-            return self.indices(batch)
-        own = np.array_split(self.indices(batch), self.processes)[self.rank]
-        return own if len(own) else self.indices(batch)[:1]
+            return indices
+        own = np.array_split(indices, self.processes)[self.rank]
+        return own if len(own) else indices[:1]
 
     def rank_fraction(self, batch: int) -> float:
         """Return how much of a batch is this process's: 0.5."""
@@ -302,14 +309,20 @@ class _EpochBatches:
 
         An incomplete last batch has fewer.
         """
-        if self._order_epoch != self.epoch:
-            self._order, self._order_epoch = self._new_order(), self.epoch
-        return self._order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return self._batch_of(self._order_of(self.epoch), batch)
 
-    def _new_order(self) -> np.ndarray:
+    def _batch_of(self, order: np.ndarray, batch: int) -> np.ndarray:
+        return order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _order_of(self, epoch: Epoch) -> np.ndarray:
+        if self._order_epoch != epoch:
+            self._order, self._order_epoch = self._new_order(epoch), epoch
+        return self._order
+
+    def _new_order(self, epoch: Epoch) -> np.ndarray:
         if not self.shuffle:
             return torch.arange(self.count).numpy()
-        generator = torch.Generator().manual_seed(seeding.mix(self.seed, 'order', self.epoch))
+        generator = torch.Generator().manual_seed(seeding.mix(self.seed, 'order', epoch))
         return torch.randperm(self.count, generator=generator).numpy()
 
 
@@ -329,7 +342,7 @@ class _IndexedDataset(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, key: tuple[int, np.ndarray]) -> Any:
+    def __getitems__(self, key: tuple[Epoch, np.ndarray]) -> Any:
         """Return the samples of one batch: torch's fetcher asks for them together."""
         epoch, indices = key
         if self._get_batch:
@@ -348,7 +361,7 @@ class _IndexedDataset(Dataset):
                 f'sample {index} of the dataset: {type(error).__name__}: {error}'
             ) from error
 
-    def _drawn(self, epoch: int, index: int) -> Any:
+    def _drawn(self, epoch: Epoch, index: int) -> Any:
         seed = seeding.mix(self.seed, 'sample', epoch, index)
         random.seed(seed)
         np.random.seed(seed % 2**32)

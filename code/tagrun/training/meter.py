@@ -51,6 +51,8 @@ class Meter:
 
         A step may have several calls. The values are copied: they may be changed in place later.
         """
+        if torch.is_tensor(weight):
+            weight = weight.item()
         entries: list[Entry] = []
         for name, value in values.items():
             taken = self.last[name] = _taken(value)
@@ -113,7 +115,7 @@ class Meter:
 def _taken(value: Any) -> Any:
     """Return a copy of a number or a tensor of one element, 0-d, apart from its graph."""
     if not torch.is_tensor(value):
-        return value
+        return float(value)
     copy = value.detach().clone()
     return copy.reshape(()) if copy.ndim else copy
 

@@ -27,6 +27,7 @@ from tagrun.training import (
     data_split,
     distributed,
     environment,
+    graph,
     log_head,
     seeding,
     shards,
@@ -35,8 +36,9 @@ from tagrun.training import (
 )
 from tagrun.training.args import former
 from tagrun.training.checks import warn_of_unsaved
+from tagrun.training.class_names import class_names
 from tagrun.training.epoch_history import EpochHistory
-from tagrun.training.loader import class_names, count_batches
+from tagrun.training.loader import count_batches
 from tagrun.training.log import Log
 from tagrun.training.progress import Bars
 from tagrun.training.report import Ending, ended, epoch_line, first_start, info, now, report
@@ -109,7 +111,7 @@ class Files:
         self._former = former(self._folder, args) if saved else {}
         warn_of_unsaved(state)
         self._digest = saved.get('weights')
-        self._classes = {phase: class_names(loader) for phase, loader in loaders.items()}
+        self._classes = class_names(loaders)
         self._open_checkpoints(state)
         self._open_trace(state, saved, _total_steps(args, loaders))
         self._writer = Writer(self._folder, saved.get('tensorboard'))
@@ -147,7 +149,7 @@ class Files:
             self._trace.weights(state.epoch, saved['weights'])
 
     def _draw_graph(self, state: Any, device: torch.device, loaders: Mapping[str, Any]) -> None:
-        """Draw the model's graph, from two samples. Each phase is seeded, so it changes no bit."""
+        """Draw the model's graph, from two samples."""
         model = state_parts.only_network(state)
         # a divided one the first process alone cannot run
         if model is None or distributed.is_sharded(model):
@@ -156,10 +158,8 @@ class Files:
         loader = loaders.get('val', loaders.get('train', ()))
         if isinstance(loader, Iterator):  # the batch would be gone
             return
-        example = next(iter(loader), None)
-        if not (isinstance(example, (list, tuple)) and torch.is_tensor(example[0])):
-            return
-        reason = self._writer.graph(distributed.unwrapped(model), example[0][:2].to(device))
+        events, reason = graph.draw(distributed.unwrapped(model), loader, device)
+        self._writer.graph(events)
         if reason:
             self._log.only_file(f'no graph in TensorBoard: {reason}\n')
 

@@ -46,7 +46,7 @@ class PhaseBatches:
             seeding.mix(self._args.seed, phase, state.epoch, *self._rank_stream)
         )
         if order.is_own(loader):
-            order.seek(loader, self._args.seed, state.epoch, state.batch)
+            order.seek(loader, self._args.seed, state.epoch, state.batch, phase)
             batches = iter(loader)
         else:
             batches = self._stream(loader, phase).batches(state.epoch, state.batch)

@@ -21,17 +21,17 @@ from typing import Any, NoReturn
 import torch
 from torch import nn
 
-from tagrun.store import pruning, run_json, statistic
+from tagrun.store import checkpoints, pruning, run_json, statistic
 from tagrun.training import args as arguments
 from tagrun.training import distributed, seeding, state_parts, summaries
 from tagrun.training.checkpoint import is_nth
-from tagrun.training.checks import check_phases, check_plain, check_state
+from tagrun.training.checks import check_batches, check_phases, check_plain, check_state
+from tagrun.training.class_names import class_names
 from tagrun.training.closing import attempt, cause
 from tagrun.training.epoch_history import METRIC, EpochHistory, as_saved, columns
 from tagrun.training.group import Alone, Group
 from tagrun.training.loader import (
     TRAIN,
-    class_names,
     count_samples,
     moved,
     order_digest,
@@ -99,7 +99,8 @@ class Run:
         check_state(state)
         check_plain(state)
         check_phases(self.args.phases, loaders, self.args.epochs)
-        self._classes = {phase: class_names(loader) for phase, loader in loaders.items()}
+        check_batches(self.args.phases, loaders)
+        self._classes = class_names(loaders)
         watch_workers(loaders)
         self._group.check(self.args.phases, state, loaders)
         saved = distributed.own_part(self._inputs.restore(state), state)
@@ -211,7 +212,7 @@ class Run:
         is_first = state.batch == 1
         due, signal = self._group.poll(due, self._stop.signal, at_once or is_first)
         if due or signal:
-            self._save(state, f'epoch_{state.epoch + 1}_{state.phase}_{state.batch}.pth')
+            self._save(state, checkpoints.name_within(state.epoch + 1, state.phase, state.batch))
         if signal:
             self._stop_by(signal)
 
@@ -246,9 +247,10 @@ class Run:
         matrix a heatmap. Raises TypeError for what is none of these, when all else is saved.
         """
         numbers, matrices, refused = columns(state.metrics, self._classes)
-        refused = self._group.broadcast(refused)
         rates = state_parts.learning_rates(state_parts.rate_groups(state))
         row = {**numbers, **state_parts.as_floats(rates)}
+        # of a metric that each process has of its own, the first one's: all stop after one epoch
+        row, refused = self._group.broadcast((row, refused))
         best = state.history.add(row, matrices, self._seconds(state))
         state.epoch, state.phase, state.batch = state.epoch + 1, None, 0
         state.metrics, state.seconds = {}, 0.0

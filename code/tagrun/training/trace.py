@@ -63,12 +63,15 @@ class Trace:
 
     def step(self, step: TrainedStep) -> None:
         """Add a training step."""
-        if step.step % self.every == 0 or step.step == 1:
+        if self._is_traced(step.step) or self._stop_on_nan:
             self._pending.append(step)
             # the first one at once: readers see that the run has trained (store/first_step.py)
             if len(self._pending) >= EVERY or not self._has_written:
                 self._has_written = True
                 self._write()
+
+    def _is_traced(self, step: int) -> bool:
+        return step % self.every == 0 or step == 1
 
     def weights(self, epoch: int, digest: str | Future) -> None:
         """Add the line of an epoch's end; digest: 64 hexadecimal digits, or a future of them."""
@@ -106,8 +109,9 @@ class Trace:
         failure = None
         for epoch, step, order, batch, names, _ in self._pending:
             values = dict(zip(names, fetched, strict=False))
-            lines.append(f'{epoch},{step},{order},{batch},{store.step_cell(values)},\n')
             failure = self._not_finite(values, epoch, step)
+            if failure or self._is_traced(step):
+                lines.append(f'{epoch},{step},{order},{batch},{store.step_cell(values)},\n')
             if failure:
                 break
         self._digest, self._pending = None, []

@@ -14,17 +14,16 @@ import io
 import os
 import re
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from tensorboard.compat.proto.event_pb2 import Event, TaggedRunMetadata
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
-from torch import Tensor, nn
+from torch import Tensor
 
 from tagrun.store import atomic
 from tagrun.training import summaries
@@ -33,13 +32,14 @@ from tagrun.training.report import info
 
 EVERY = 100  # steps whose scalars are written at once
 LONGEST = 76  # characters of the reason why something cannot be shown
+EVENTS = 'tfevents.'  # in the name of each event file, Tagrun's own or another's
 CLASSES = 30  # more cannot be read in a heatmap's labels
 
 
 class Writer:
     """The folder tensorboard/ of a run.
 
-    sizes: {file name: bytes} of a checkpoint; files of the folder that are not in it are removed.
+    sizes: {file name: bytes} of a checkpoint; event files that are not in it are removed.
     """
 
     def __init__(self, folder: Path, sizes: dict[str, int] | None = None) -> None:
@@ -66,28 +66,9 @@ class Writer:
         # scalars.
         self._write([Event(wall_time=time.time(), summary=hparams(values, {})[1])])
 
-    def graph(self, model: nn.Module, example: Tensor) -> str:
-        """Write the model's graph, traced on a batch of one or two samples.
-
-        Returns why it could not be traced, or ''.
-        """
-        training = model.training
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')
-                # what SummaryWriter.add_graph calls
-                from torch.utils.tensorboard._pytorch_graph import graph
-
-                drawn, profile = graph(model.eval(), example)
-        # whatever tracing an unknown model may raise: a picture is not worth a run
-        except Exception as error:
-            return str(error).strip().partition('\n')[0] or type(error).__name__
-        finally:
-            model.train(training)
-        metadata = TaggedRunMetadata(tag='step1', run_metadata=profile.SerializeToString())
-        graph_event = Event(wall_time=time.time(), graph_def=drawn.SerializeToString())
-        self._write([graph_event, Event(wall_time=time.time(), tagged_run_metadata=metadata)])
-        return ''
+    def graph(self, events: Sequence[bytes]) -> None:
+        """Write the model's graph: what graph.draw returned."""
+        self._write([Event.FromString(event) for event in events])
 
     def step(self, step: int, values: Mapping[str, Any], rates: Mapping[str, Any]) -> None:
         """Add a training step: its numbers, or 0-d tensors, and its learning rates, by name."""
@@ -148,7 +129,7 @@ class Writer:
     def flush(self) -> dict[str, int]:
         """Write all to the files. Returns {file name: bytes}."""
         self.show()
-        return {file.name: file.stat().st_size for file in self._folder.iterdir()}
+        return {file.name: file.stat().st_size for file in self._event_files()}
 
     def close(self) -> None:
         """Write what is pending and close the file, whatever the writing raised."""
@@ -166,15 +147,24 @@ class Writer:
 
     def _next(self) -> int:
         """Return a new file's number: TensorBoard reads them in the order of their names."""
-        names = '\n'.join(file.name for file in self._folder.iterdir())
+        names = '\n'.join(os.listdir(self._folder))
         return max(map(int, re.findall('tfevents.([0-9]+)', names)), default=-1) + 1
 
     def _cut_back(self, sizes: dict[str, int]) -> None:
-        for file in self._folder.iterdir():
+        for file in self._event_files():
             if file.name in sizes:
                 os.truncate(file, min(sizes[file.name], file.stat().st_size))
             else:
                 file.unlink()
+
+    def _event_files(self) -> list[Path]:
+        """Return the files with events; what else lies there, and a folder, is the researcher's."""
+        files = [Path(entry) for entry in os.scandir(self._folder) if _is_file(entry)]
+        return [file for file in files if EVENTS in file.name]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False)
 
 
 def _scalars(step: int, values: dict[str, float]) -> Any:

@@ -50,6 +50,7 @@ class Comparison(TypedDict):
     hardware: Pairs
     settings: Pairs
     data: Pairs
+    data_unknown: list[str]  # phases of which a fingerprint is missing
     inputs_known: bool  # both recorded them
     surroundings_known: bool  # both have an environment.json
     unfinished: list[str]  # those of the two runs; they are compared as far as both go
@@ -73,6 +74,7 @@ def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) 
         'hardware': groups['hardware'],
         'settings': groups['settings'],
         'data': groups['data'],
+        'data_unknown': surroundings.data_unknown(one, other),
         'inputs_known': surroundings.inputs_known(one, other),
         'surroundings_known': bool(one.environment and other.environment),
         'unfinished': unfinished,

@@ -186,6 +186,8 @@ def _rest(comparison: Comparison) -> Iterator[str]:
     skipped = [*unknown]
     if not comparison['inputs_known']:
         skipped.append('inputs')
+    if comparison['data_unknown']:
+        skipped.append('data')
     for name in ('config', 'seed', 'inputs', *SURROUNDINGS):
         if name not in skipped and not comparison[name]:  # type: ignore[literal-required]
             same.append(name)
@@ -195,3 +197,5 @@ def _rest(comparison: Comparison) -> Iterator[str]:
         yield from _part(
             'unknown', [f'{", ".join(unknown)}: one of the two has no environment.json']
         )
+    if comparison['data_unknown']:
+        yield from _part('unknown', [surroundings.data_sentence(comparison['data_unknown'])])

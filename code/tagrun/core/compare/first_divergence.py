@@ -9,10 +9,12 @@ compared instead. `here` is the left run's value and `there` the right one's; th
 run.json. No other file is read: surroundings.py compares what the runs were trained with.
 """
 
+import errno
 from pathlib import Path
 from typing import Any
 
-from tagrun.store import history, statistic, trace
+from tagrun.store import history, safe_read, statistic, trace
+from tagrun.store.run_ref import RunRef
 
 # {'stream', 'here', 'there'}, and 'epoch' and 'step' where they are known
 Difference = dict[str, Any]
@@ -49,6 +51,20 @@ def as_far_as_both_go(left: Path, right: Path) -> Difference | None:
     left_rows, right_rows = metrics(left), metrics(right)
     count = min(len(left_rows), len(right_rows))
     return _of_metrics(left_rows[:count], right_rows[:count])
+
+
+def unreadable(*folders: Path) -> str:
+    """Return which file that is compared is there and cannot be read, and why; ''."""
+    for folder in folders:
+        for name in (trace.NAME, history.NAME, statistic.NAME):
+            try:
+                safe_read.read_bytes(folder / name)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    return f'{RunRef.of_folder(folder)}/{name} cannot be read ({error.strerror})'
+            except ValueError:  # something else than a file
+                continue
+    return ''
 
 
 def what(difference: Difference) -> str:

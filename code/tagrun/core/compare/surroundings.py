@@ -7,11 +7,11 @@ It compares what is on disk: the arguments as trained (statistic.json), what was
 runs (run.json), and environment.json.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tagrun.core.compare.run_files import RunFiles
-from tagrun.store import table
+from tagrun.store import fingerprint, table
 
 SOFTWARE = ('python', 'torch', 'cuda', 'cudnn', 'driver', 'system')
 HARDWARE = ('cpu', 'cpu_capability', 'cores', 'threads', 'device', 'world_size', 'gpu')
@@ -44,8 +44,20 @@ def differences(one: RunFiles, other: RunFiles) -> dict[str, Pairs]:
         'packages': software | pairs(*(_dict(each.get('packages')) for each in environments)),
         'hardware': _recorded_pairs(*environments, HARDWARE),
         'settings': _all_pairs(*_settings(one, other)),
-        'data': pairs(*(_dict(each.get('data')) for each in environments)),
+        'data': _data_pairs(*map(_data, environments)),
     }
+
+
+def data_unknown(one: RunFiles, other: RunFiles) -> list[str]:
+    """Return the phases of both of whose data nobody knows whether they are the same."""
+    first, second = _data(one.environment), _data(other.environment)
+    phases = [phase for phase in first if phase in second]
+    return [phase for phase in phases if fingerprint.is_unknown(first[phase], second[phase])]
+
+
+def data_sentence(phases: Sequence[str]) -> str:
+    """Return what to say of phases that `data_unknown` returned."""
+    return f'whether the data of {", ".join(phases)} differ: a fingerprint is missing'
 
 
 def pairs(one: Mapping[str, Any], other: Mapping[str, Any]) -> Pairs:
@@ -56,7 +68,8 @@ def pairs(one: Mapping[str, Any], other: Mapping[str, Any]) -> Pairs:
 def value_text(value: Any) -> str:
     """Return a value as text of one line, cut where it is long."""
     if isinstance(value, dict) and set(value) == {'samples', 'digest'}:
-        return f'{value["samples"]} samples, {value["digest"]}'
+        digest = value['digest'] or 'no fingerprint'
+        return f'{value["samples"]} samples, {digest}'
     if isinstance(value, dict) and {'file', 'sha256', 'what'} <= set(value):
         loose = '' if value.get('strict', True) else ', as far as they fit'
         return f'{value["what"]} {value["file"]} {str(value["sha256"])[:DIGITS]}{loose}'
@@ -125,6 +138,20 @@ def _flat_settings(environment: Mapping[str, Any]) -> dict[str, Any]:
     hashes = _dict(environment.get('string_hashes'))
     named = {'string hashes seeded' if key == 'seeded' else key: hashes[key] for key in hashes}
     return {**_dict(environment.get('determinism')), **named}
+
+
+def _data_pairs(one: Mapping[str, Any], other: Mapping[str, Any]) -> Pairs:
+    """Return the phases whose data differ, or that one of the two lacks."""
+    differing = pairs(one, other)
+    return {
+        phase: values
+        for phase, values in differing.items()
+        if phase not in one or phase not in other or fingerprint.differs(*values)
+    }
+
+
+def _data(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return _dict(environment.get('data'))
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def report(root: Path, folder: Path, info: dict[str, Any]) -> int:
         values = f'{difference["here"]} here, {difference["there"]} there'
         echo(f'tagrun: not the same as {original}: {difference["stream"]} ({values})')
         lines = lines or [surroundings.unexplained(difference['stream'])]
+        lines += rerun_verdict.unknown_lines(before, after)
     for line in lines:
         echo(f'  {line}')
     return DIFFERS if difference else 0

@@ -22,7 +22,7 @@ from tagrun.core.record import snapshot
 from tagrun.store import run_json, statistic, trace
 from tagrun.store.run_ref import RunRef
 
-DIFFERS = 3
+FAILED, DIFFERS = 1, 3
 SHOWN = 8  # lines of a group
 SHOWN_SUSPECTS = 3
 LONGEST = 100  # characters of a line of code
@@ -65,13 +65,21 @@ class Watch:
     def end(self) -> int:
         """Print the verdict and write it to run.json; return DIFFERS or 0.
 
-        Where one of the two did not finish there is no verdict yet, unless they differ already.
+        FAILED where a file that is there cannot be read. Where one of the two did not finish there
+        is no verdict yet, unless they differ already.
         """
         self.look()
         if not _is_finished(self._folder):
             return DIFFERS if self._difference else 0
         is_whole = _is_finished(self._original)
         difference = self._difference or self._compare(is_whole)
+        if difference and not self._difference:
+            problem = first_divergence.unreadable(self._folder, self._original)
+            if problem:
+                self._report_unread(problem)
+                return FAILED
+            # what could not be read for a moment is read now
+            difference = self._compare(is_whole)
         if difference and not self._difference:
             self._report(difference)
         if not difference:
@@ -101,8 +109,17 @@ class Watch:
         lines = difference_lines(self._surroundings())
         if not all(files.environment for files in self._files()):
             lines.append('what else differs is unknown: one of the two has no environment.json')
-        for line in lines or self._guess(difference):
+        lines = lines or self._guess(difference)
+        lines += unknown_lines(*self._files())
+        for line in lines:
             echo(f'  {line}')
+
+    def _report_unread(self, problem: str) -> None:
+        rerun = run_json.name(self._info)
+        echo(
+            f'tagrun: {rerun} is not compared with {self._name}: {problem}. '
+            f'`tagrun why {self._name} {rerun}` compares them later'
+        )
 
     def _guess(self, difference: Difference) -> list[str]:
         """Return what to look at where nothing recorded differs."""
@@ -142,6 +159,12 @@ class Watch:
     def _files(self) -> tuple[RunFiles, RunFiles]:
         rerun = run_files.read(self._root, run_json.ref(self._info))
         return run_files.read(self._root, self._ref), rerun
+
+
+def unknown_lines(one: RunFiles, other: RunFiles) -> list[str]:
+    """Return a line on the data of which nobody knows whether they differ."""
+    phases = surroundings.data_unknown(one, other)
+    return [f'unknown: {surroundings.data_sentence(phases)}'] if phases else []
 
 
 def difference_lines(groups: dict[str, surroundings.Pairs]) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from project_factory import make_project, wait_for
 from worktree import desk, dirty
 
-from tagrun.training import environment
+from tagrun.training.fingerprint import fingerprints
 
 QUICK = ('--json', '--kills', '1', '--seed', '1', '--steps', '48')
 TRAIN = 'train_set, args.batch_size, shuffle=True'
@@ -323,4 +323,4 @@ def test_a_dataset_that_can_only_be_iterated_has_no_fingerprint():
         def __iter__(self):
             return iter(range(3))
 
-    assert environment._fingerprint(torch.utils.data.DataLoader(Stream())) is None
+    assert fingerprints({'train': torch.utils.data.DataLoader(Stream())}) == {'train': None}

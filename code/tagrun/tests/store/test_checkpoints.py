@@ -224,3 +224,35 @@ def test_readers_and_a_run_that_rotates_never_lose_a_file_that_was_given_out(pre
 )
 def test_the_names_that_training_gives_are_known(stem, expected):
     assert checkpoints.is_own_name(stem) == expected
+
+
+PHASES = [
+    'train',
+    'val/a',
+    'val a',
+    'val-a',
+    'gemischt ü',
+    '한국어',
+    '..',
+    'a' * 300,
+    '',
+    'x\ny',
+    '%2F',
+]
+
+
+@pytest.mark.parametrize('phase', PHASES)
+def test_a_save_within_any_phase_has_a_name_that_can_be_written_listed_and_found(tmp_path, phase):
+    name = checkpoints.name_within(4, phase, 250)
+    path = tmp_path / checkpoints.FOLDER / name
+    path.parent.mkdir()
+    path.write_bytes(b'x')
+    checkpoints.write_sums(tmp_path, {name: checkpoints.digest(path)})
+    assert list(checkpoints.listed(tmp_path)) == [name] == [checkpoints.newest(tmp_path)]
+    assert checkpoints.is_own_name(path.stem) and checkpoints.named(tmp_path, path.stem) == name
+
+
+def test_each_phase_has_names_of_its_own_and_a_usual_one_the_plain_name():
+    names = {checkpoints.name_within(4, phase, 250) for phase in PHASES}
+    assert len(names) == len(PHASES)
+    assert {'epoch_4_train_250.pth', 'epoch_4_val-a_250.pth'} <= names

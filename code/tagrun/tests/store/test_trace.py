@@ -89,3 +89,18 @@ def test_the_numbers_of_a_step_are_read_back_from_their_cell(values, cell):
 
 def test_a_cell_that_holds_something_else_has_no_numbers():
     assert trace.step_values('a=b 3') == {} and trace.step_values('0.5 x') == {}
+
+
+def test_a_read_that_fails_for_a_moment_loses_no_place(tmp_path, monkeypatch):
+    (tmp_path / trace.NAME).write_text(trace.HEADER + '1,1,a,b,0.5,\n')
+    lines, offset = trace.lines(tmp_path)
+
+    def broken(*_):
+        raise OSError(5, 'Input/output error')
+
+    with monkeypatch.context() as moment:
+        moment.setattr(trace.safe_read, 'open_file', broken)
+        assert trace.lines(tmp_path, offset) == ([], offset)
+    with open(tmp_path / trace.NAME, 'a') as file:
+        file.write('1,2,a,b,0.25,\n')
+    assert trace.lines(tmp_path, offset)[0] == ['1,2,a,b,0.25,'] and len(lines) == 1

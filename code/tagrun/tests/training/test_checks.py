@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tagrun.training.checks import (
+    check_batches,
     check_division,
     check_phases,
     check_plain,
@@ -155,3 +156,18 @@ def test_an_evaluation_needs_a_loader_that_can_be_read_again():
     check_phases(['train'], {'train': once}, None)
     with pytest.raises(ValueError, match="loader of 'val' is a generator, which can be read only"):
         check_phases(['val'], {'val': once}, None)
+
+
+def test_a_loader_that_drops_all_its_samples_is_refused_with_the_cure():
+    samples = [torch.ones(1)] * 30
+    whole, dropping = (Loader(samples, 40, seed=1, drop_last=drop) for drop in (False, True))
+    check_batches(['train', 'val'], {'train': whole, 'val': whole})
+    for phase in ('train', 'val'):
+        loaders = {'train': whole, 'val': whole, phase: dropping}
+        with pytest.raises(ValueError, match=f"'{phase}' has no batch: it drops all 30.*=False"):
+            check_batches(['train', 'val'], loaders)
+        check_batches([], loaders)
+    empty = Loader([], 40, seed=1)
+    check_batches(['train', 'val'], {'train': whole, 'val': empty})
+    with pytest.raises(ValueError, match="the data set of 'train' has no sample"):
+        check_batches(['train'], {'train': empty})

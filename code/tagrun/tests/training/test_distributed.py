@@ -365,3 +365,25 @@ def test_a_phase_of_slow_steps_after_one_of_fast_steps_is_looked_at_soon(monkeyp
     assert sum(fast) < 20
     assert looks(5.0, 4, now=True) == [True] * 4
     assert sum(looks(0.001, 500)) < 20
+
+
+def test_the_first_process_decides_for_all_what_is_best_and_whether_patience_is_out(project):
+    """The monitored metric is each process's own: the first one's rises, the other one's falls."""
+    measured = '    return state.meter.result()'
+    own = (
+        '    metrics = state.meter.result()\n'
+        '    sign = -1 if distributed.rank() else 1\n'
+        "    metrics['own'] = sign * min(state.epoch, 2)\n"
+        '    return metrics'
+    )
+    project.edit('epoch.py', measured, own)
+    project.edit(
+        'epoch.py',
+        'from mnist1d_data import CLASSES',
+        'from mnist1d_data import CLASSES\nfrom tagrun.training import distributed',
+    )
+    project.tagrun(
+        *('run', '--nproc', '2', 't1', '--set', 'monitor=val/own', 'patience=2', 'epochs=9')
+    )
+    statistic = project.statistic('t1/0')
+    assert (statistic['status'], statistic['best_epoch'], statistic['epoch']) == ('finished', 3, 5)

@@ -78,6 +78,15 @@ def test_what_the_first_start_wrote_stays(tmp_path):
     assert json.loads((tmp_path / 'environment.json').read_text()) == {'torch': '2', 'cores': 2}
 
 
+def test_a_fingerprint_that_is_missing_at_one_start_is_no_change(tmp_path):
+    first = {'data': {'train': {'samples': 3, 'digest': 'aa'}, 'val': None}}
+    assert environment.write(tmp_path, first) == []
+    for digest, changed in ((None, []), ('aa', []), ('bb', ['data'])):
+        data = {'train': {'samples': 3, 'digest': digest}, 'val': None}
+        assert environment.write(tmp_path, {'data': data}) == changed
+    assert environment.write(tmp_path, {'data': {}}) == ['data']
+
+
 def test_what_torch_and_python_were_set_to_is_recorded(tmp_path):
     """In processes of their own, with the hash seed of the run, with another, and with none."""
     for seed, variable in ((4242, '4242'), (4242, '7'), (4242, None)):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.utils.rnn import pack_sequence
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 from unsendable import Unsendable
 
 from tagrun.training import loader, seeding
 from tagrun.training.loader import count_batches, count_samples
+from tagrun.training.stream import Stream
 
 
 class Drawing(torch.utils.data.Dataset):
@@ -246,21 +247,6 @@ def test_samples_are_counted_in_batches_of_every_kind():
         assert count_samples([batch], 0, batch) == count
 
 
-def test_the_names_of_classes_are_read_of_every_kind_and_through_wrappers():
-    def names(classes, wrap=lambda dataset: dataset):
-        data = Whole()
-        data.classes = classes
-        return loader.class_names(loader.Loader(wrap(data), 2, seed=7))
-
-    for classes in (['a', 'b'], ('a', 'b'), np.array(['a', 'b']), {'a': 0, 'b': 1}):
-        assert names(classes) == ['a', 'b']
-        assert names(classes, lambda dataset: Subset(dataset, [0])) == ['a', 'b']
-    assert names(torch.tensor([3, 5])) == names(np.array([3, 5])) == ['3', '5']
-    for classes in (10, np.int64(10), torch.tensor(10), None, 'digits', object()):
-        assert names(classes) is None
-    assert loader.class_names([1, 2]) is None and loader.class_names(range(3)) is None
-
-
 @pytest.mark.parametrize('make', [loader.Loader, DataLoader])
 @pytest.mark.parametrize('method', [None, 'spawn'])
 def test_a_batch_that_a_data_worker_cannot_send_is_an_error_at_once(make, method):
@@ -287,3 +273,67 @@ def test_without_data_workers_nothing_is_watched():
     batches = loader.Loader(Drawing(), 4, seed=1)
     loader.watch_workers({'train': batches, 'val': [1]})
     assert batches.multiprocessing_context is None
+
+
+def numbers(batches, phase, number=0):
+    loader.seek(batches, 7, number, 0, phase)
+    return [sample for batch in batches for sample in batch.tolist()]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_each_phase_has_an_order_and_random_numbers_of_its_own(workers):
+    options = {'seed': 7, 'shuffle': True, 'num_workers': workers}
+    phases = ('train', 'val', 'test')
+    samples = {phase: numbers(loader.Loader(Drawing(), 4, **options), phase) for phase in phases}
+    orders = {phase: [row[0] for row in rows] for phase, rows in samples.items()}
+    assert all(sorted(order) == list(range(23)) for order in orders.values())
+    assert len({tuple(order) for order in orders.values()}) == 3
+    for column in (1, 2, 3):
+        drawn = [row[column] for rows in samples.values() for row in rows]
+        assert len(set(drawn)) == 3 * 23
+    # as before phases had their own: a training is what it was
+    assert samples['train'] == numbers(loader.Loader(Drawing(), 4, **options), 'train')
+    old = torch.Generator().manual_seed(seeding.mix(7, 'order', 0))
+    assert orders['train'] == torch.randperm(23, generator=old).tolist()
+
+
+def test_loaders_within_another_iterable_have_an_order_each_and_another_one_each_epoch():
+    pair = [loader.Loader(Drawing(), 4, seed=7, shuffle=True) for _ in range(2)]
+
+    class Zipped:
+        def __iter__(self):
+            return zip(*pair, strict=True)
+
+    def read(stream, epoch, first=0):
+        return [
+            [row[0] for row in batch.tolist()]
+            for both in stream.batches(epoch, first)
+            for batch in both
+        ]
+
+    epochs = [read(Stream(Zipped(), 7, 'train'), number) for number in (0, 1)]
+    for batches in epochs:
+        one, other = itertools.chain(*batches[::2]), itertools.chain(*batches[1::2])
+        one, other = list(one), list(other)
+        assert sorted(one) == sorted(other) == list(range(23)) and one != other
+    assert epochs[0] != epochs[1]
+    # a resumed epoch is the same one
+    assert read(Stream(Zipped(), 7, 'train'), 1, 2) == epochs[1][4:]
+
+
+@pytest.mark.parametrize(
+    'make, dropped',
+    [
+        (lambda: loader.Loader(Drawing(), 24, seed=7, drop_last=True), 23),
+        (lambda: DataLoader(Drawing(), 24, drop_last=True), 23),
+        (lambda: loader.Loader(Drawing(), 23, seed=7, drop_last=True), 0),
+        (lambda: loader.Loader([], 4, seed=7, drop_last=True), 0),
+        (lambda: loader.Loader(Drawing(), 24, seed=7), 0),
+        (lambda: DataLoader(Drawing(), batch_sampler=iter([[0], [1]])), 0),
+        (lambda: DataLoader(Drawing(), batch_size=None), 0),
+        (lambda: [], 0),
+        (lambda: None, 0),
+    ],
+)
+def test_samples_that_drop_last_drops_are_counted_where_it_drops_all(make, dropped):
+    assert loader.count_dropped(make()) == dropped

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from saved_checkpoints import reloaded
@@ -71,3 +72,19 @@ def test_values_wait_on_their_device_until_there_are_many():
 def test_numbers_and_tensors_of_all_types_are_fetched_in_their_order():
     values = [torch.tensor(0.5), 2, torch.tensor(3), torch.tensor(1.5), 0.25]
     assert fetch(values) == [0.5, 2.0, 3.0, 1.5, 0.25] and fetch([]) == []
+
+
+def test_what_was_given_may_be_changed_afterwards_whatever_it_is():
+    meter = Meter()
+    loss, array, weight = torch.tensor(1.0), np.array(2.0), torch.tensor(4)
+    meter.mean(weight, loss=loss, array=array, number=np.float32(0.5))
+    for value in (loss, array, weight):
+        value += 10
+    meter.mean(4, loss=loss, array=array, number=0.5)
+    assert meter.result() == {'loss': 6.0, 'array': 7.0, 'number': 0.5}
+    assert meter.last == {'loss': loss, 'array': 12.0, 'number': 0.5}
+
+
+def test_what_is_not_a_number_is_refused_where_it_is_given():
+    with pytest.raises((TypeError, ValueError)):
+        Meter().mean(1, loss='high')

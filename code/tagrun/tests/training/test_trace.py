@@ -110,3 +110,21 @@ def test_a_batch_digest_sees_the_tensors_of_every_container():
     ):
         assert batch_digest(make(1)) == batch_digest(make(1)) != batch_digest(make(2))
         assert batch_digest(make(1)) != batch_digest([])
+
+
+@pytest.mark.parametrize('value', ['nan', 'inf', '-inf'])
+@pytest.mark.parametrize('step', [1, 2, 4, 6, 1_003])
+def test_a_number_that_is_not_finite_is_found_between_the_steps_that_are_traced(
+    tmp_path, step, value
+):
+    trace = Trace(tmp_path, total_steps=2_500_000, stop_on_nan=True)
+    trace.open(0)
+    with pytest.raises(FloatingPointError, match=f'critic is {value} at step {step}, in epoch 1'):
+        for number in range(1, step + 1):
+            critic = torch.tensor(float(value) if number == step else 0.5)
+            trace.step(TrainedStep(1, number, 'aa', 'bb', {'loss': 0.5, 'critic': critic}, {}))
+        trace.show()
+    trace.close()
+    lines = (tmp_path / 'trace.csv').read_text().splitlines()[1:]
+    steps = [int(line.split(',')[1]) for line in lines]
+    assert steps == sorted({1, *range(3, step, 3), step})

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard_points import points
 from torch import nn
 
+from tagrun.training.graph import trace
 from tagrun.training.writer import EVERY, Writer
 
 
@@ -66,12 +67,10 @@ def test_a_confusion_matrix_is_a_picture(tmp_path, size, classes):
     assert step == 3 and picture.startswith(b'\x89PNG') and int(width) == int(height) >= 240
 
 
-def test_a_graph_is_drawn_or_says_why_not_and_the_model_stays_in_its_mode(tmp_path):
-    writer, model = Writer(tmp_path), nn.Sequential(nn.Linear(3, 2), nn.Dropout())
-    assert writer.graph(model, torch.ones(2, 3)) == '' and model.training
-    assert 'shapes cannot be multiplied' in writer.graph(model.eval(), torch.ones(2, 5))
+def test_a_graph_is_read_back(tmp_path):
+    writer = Writer(tmp_path)
+    writer.graph(trace(nn.Linear(3, 2), torch.ones(2, 3)))
     writer.close()
-    assert not model.training
     file = next((tmp_path / 'tensorboard').iterdir())
     assert any(event.graph_def for event in EventFileLoader(str(file)).Load())
 
@@ -133,3 +132,27 @@ def test_a_disk_that_is_full_ends_the_run_all_the_same(tmp_path):
     writer._file.close()
     with pytest.raises(ValueError):
         writer.confusion('val/confusion', torch.eye(2), None, 1)
+
+
+def test_a_folder_and_files_of_others_stay_where_they_are_and_a_run_goes_on(tmp_path):
+    writer = Writer(tmp_path)
+    writer.step(1, {'loss': 1.0}, {'lr': 0.5})
+    folder, outside = tmp_path / 'tensorboard', tmp_path / 'outside'
+    (folder / 'plugins' / 'profile').mkdir(parents=True)
+    (folder / 'notes.txt').write_text('mine')
+    outside.write_text('not to be cut')
+    (folder / 'events.out.tfevents.link').symlink_to(outside)
+    other = folder / 'events.out.tfevents.1700000000.host'
+    other.write_bytes(b'1234')
+    sizes = writer.flush()
+    writer.close()
+    other.write_bytes(b'123456')
+    (folder / 'events.out.tfevents.1800000000.host').write_bytes(b'later')
+    (folder / 'events.out.tfevents.link').unlink()
+    (folder / 'events.out.tfevents.link').symlink_to(outside)
+    again = Writer(tmp_path, {**sizes, 'events.out.tfevents.link': 1})
+    again.step(2, {'loss': 2.0}, {'lr': 0.5})
+    again.close()
+    assert other.read_bytes() == b'1234' and outside.read_text() == 'not to be cut'
+    assert (folder / 'notes.txt').read_text() == 'mine' and (folder / 'plugins').is_dir()
+    assert not (folder / 'events.out.tfevents.1800000000.host').exists()

@@ -14,6 +14,7 @@ SAME = {
     'hardware': {},
     'settings': {},
     'data': {},
+    'data_unknown': [],
     'inputs_known': True,
     'surroundings_known': True,
     'unfinished': [],
@@ -40,6 +41,13 @@ def test_two_runs_that_are_the_same_are_three_lines():
         'a/0 and b/0: the same, bit for bit',
         'they part nowhere: the traces, the last weights are the same',
         'the same  code, config, seed, inputs, packages, hardware, settings, data',
+    ]
+
+
+def test_data_without_a_fingerprint_are_unknown():
+    assert lines(data_unknown=['train', 'val'])[2:] == [
+        'the same  code, config, seed, inputs, packages, hardware, settings',
+        'unknown   whether the data of train, val differ: a fingerprint is missing',
     ]
 
 

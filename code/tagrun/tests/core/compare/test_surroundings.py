@@ -80,6 +80,19 @@ def test_what_an_older_run_did_not_record_is_unknown_and_no_difference():
     assert differing(files({'lr': 1}), files()) == {}
 
 
+def test_a_missing_fingerprint_is_unknown_and_no_difference():
+    phases = {'train': {'samples': 10, 'digest': None}, 'val': None, 'test': 7}
+    one = {**ENVIRONMENT, 'data': phases}
+    known = dict.fromkeys(phases, {'samples': 10, 'digest': 'aa'})
+    other = {**ENVIRONMENT, 'data': known}
+    for pair in ((one, other), (other, one), (one, one)):
+        pair = [files(environment=each) for each in pair]
+        assert differing(*pair) == {} and surroundings.data_unknown(*pair) == list(phases)
+    assert surroundings.data_unknown(files(), files()) == []
+    longer = {**ENVIRONMENT, 'data': {'train': {'samples': 11, 'digest': None}}}
+    assert list(differing(files(), files(environment=longer))) == ['data']
+
+
 def test_a_checkpoint_that_a_run_began_with_is_an_input():
     groups = differing(files(), files(continued_from='pre/0'))
     assert groups == {'inputs': {'pre/0': [None, 'a checkpoint']}}
@@ -97,6 +110,7 @@ def test_a_guess_follows_from_what_differs_first_and_an_operator_is_the_last():
 
 def test_a_value_is_shown_on_one_line():
     assert surroundings.value_text({'samples': 3, 'digest': 'ab'}) == '3 samples, ab'
+    assert surroundings.value_text({'samples': 3, 'digest': None}) == '3 samples, no fingerprint'
     assert surroundings.value_text(None) == 'absent'
     assert len(surroundings.value_text('x' * 999)) == surroundings.LONGEST + 2
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tagrun.core.launch import rerun_verdict
 from tagrun.core.launch.rerun_verdict import DIFFERS, Watch
-from tagrun.store import history, jsonfile, layout, run_json, statistic, trace
+from tagrun.store import history, jsonfile, layout, run_json, safe_read, statistic, trace
 
 LINES = ('1,1,0,0,0.5,', '1,2,0,0,0.25,', '1,,,,,abcd')
 
@@ -164,3 +165,70 @@ def test_the_verdict_keeps_what_training_wrote_to_run_json_meanwhile(tmp_path):
     watch.end()
     content = run_json.read(folder)
     assert content['inputs'] == {'pre/0': source} and 'verdict' in content
+
+
+def test_the_verdict_says_of_which_data_nobody_knows_whether_they_differ(tmp_path, capsys):
+    folders = [run(tmp_path, 0), run(tmp_path, 1, weights='other', rerun_of='t1/0', exact=True)]
+    for folder, digest in zip(folders, ('aa', None), strict=True):
+        data = {'train': {'samples': 3, 'digest': digest}}
+        jsonfile.write(folder / 'environment.json', {'torch': '2', 'data': data})
+    assert Watch(tmp_path, folders[1], run_json.read(folders[1])).end() == DIFFERS
+    said = capsys.readouterr().err
+    assert 'unknown: whether the data of train differ: a fingerprint is missing' in said
+    assert 'data train' not in said
+    assert 'differs' not in run_json.read(folders[1])['verdict']
+
+
+def failing(monkeypatch, module, function, times):
+    """Let a function raise an error of the disk at its next `times` calls."""
+    left, real = [times], getattr(module, function)
+
+    def call(*arguments):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(5, 'Input/output error')
+        return real(*arguments)
+
+    monkeypatch.setattr(module, function, call)
+
+
+@pytest.mark.parametrize('function', ['open_file', 'read_bytes'])
+@pytest.mark.parametrize('times', [1, 2, 3])
+def test_a_read_that_fails_for_a_moment_is_no_difference(tmp_path, monkeypatch, function, times):
+    run(tmp_path, 0)
+    folder = run(tmp_path, 1, LINES[:1], rerun_of='t1/0', exact=True)
+    watch = Watch(tmp_path, folder, run_json.read(folder))
+    watch.look()
+    extend(folder, LINES[1])
+    with monkeypatch.context() as moment:
+        failing(moment, safe_read, function, times)
+        watch.look()
+    extend(folder, *LINES[2:])
+    watch.look()
+    is_finished = rerun_verdict._is_finished
+    monkeypatch.setattr(rerun_verdict, '_is_finished', lambda _: True)
+    failing(monkeypatch, safe_read, function, times)
+    code = watch.end()
+    monkeypatch.setattr(rerun_verdict, '_is_finished', is_finished)
+    # it is the same, or nothing is said of it
+    assert code in (0, 1)
+    assert run_json.read(folder).get('verdict', {}).get('same', code == 1) is True
+
+
+def test_a_file_that_cannot_be_read_is_named_and_there_is_no_verdict(tmp_path, monkeypatch, capsys):
+    run(tmp_path, 0)
+    folder = run(tmp_path, 1, rerun_of='t1/0', exact=True)
+    watch = Watch(tmp_path, folder, run_json.read(folder))
+    watch.look()
+    real = safe_read.read_bytes
+
+    def broken(path):
+        if str(path).endswith('1/history.csv'):
+            raise OSError(5, 'Input/output error')
+        return real(path)
+
+    monkeypatch.setattr(safe_read, 'read_bytes', broken)
+    assert watch.end() == 1
+    said = capsys.readouterr().err
+    assert 't1/1/history.csv cannot be read (Input/output error)' in said
+    assert 'not the same' not in said and 'verdict' not in run_json.read(folder)
