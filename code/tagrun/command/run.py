@@ -20,9 +20,10 @@ from tagrun.core.git.repository import Repository
 from tagrun.core.launch import early_failure, engines, launch
 from tagrun.core.launch.early_failure import Made
 from tagrun.core.launch.engines import LaunchOptions
-from tagrun.core.project import ROOT
+from tagrun.core.project import CODE, ROOT
 from tagrun.core.record import (
     claim,
+    config_text,
     input_files,
     plan,
     snapshot,
@@ -119,7 +120,19 @@ def _refuse_rest(parser: Parser, tag: str | None, words: list[str]) -> None:
         parser.error(
             f'a value of config.py follows --set: run {tag or "<tag>"} --set {" ".join(settings)}'
         )
+    name = words[0].partition('=')[0].removeprefix('--').replace('-', '_')
+    if words[0].startswith('--') and name in _arguments():
+        parser.error(f'a value of config.py follows --set: run <tag> --set {name}=…')
     parser.refuse_rest(words)
+
+
+def _arguments() -> Iterable[str]:
+    """Return the names in config.py, as far as it can be read."""
+    try:
+        source = (CODE / 'config.py').read_text('utf-8', 'replace')
+    except OSError:
+        return ()
+    return config_text.read(source)
 
 
 def _request(parser: Parser, args: argparse.Namespace) -> RunRequest:

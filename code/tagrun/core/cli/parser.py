@@ -60,11 +60,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        words = list(args or [])
-        options = words[: words.index('--')] if '--' in words else words
-        for word in options:
-            if word.startswith('--') and word.endswith('=--'):
-                self.error(f'{word}: -- is not a value')
+        self._refuse_dashes(list(args or []))
         return super().parse_known_args(args, namespace)
 
     def parse_args(  # type: ignore[override]
@@ -79,15 +75,24 @@ class Parser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         # argparse changes the positional arguments while it parses
         self.usage = help_text.usage(self)
+        self._refuse_dashes(list(args or []))
         parsed, rest = self.parse_known_intermixed_args(args, namespace)
         self.refuse_rest(rest)
         return parsed
 
+    def _refuse_dashes(self, words: list[str]) -> None:
+        """End with a usage error for --seeds=--."""
+        options = words[: words.index('--')] if '--' in words else words
+        for word in options:
+            if word.startswith('--') and word.endswith('=--'):
+                self.error(f'{word}: -- is not a value')
+
     def refuse_rest(self, words: Sequence[str]) -> None:
         """End with a usage error if words are left over, which `parse_known_args` returned."""
+        words = [word for word in words if word != '--']
         if not words:
             return
-        unknown = next((word for word in words if word.startswith('-') and word != '--'), None)
+        unknown = next((word for word in words if word.startswith('-')), None)
         if unknown is None:
             self.error(f'{words[0]!r} is one word too many')
         option = unknown.partition('=')[0]

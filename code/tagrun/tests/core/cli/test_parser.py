@@ -69,7 +69,12 @@ def test_wrong_usage_is_one_sentence_and_the_usage(words, sentence, parser, caps
 
 
 @pytest.mark.parametrize(
-    'words, part', [(['a', '--seds', '1'], 'mean --seeds?'), (['a', '--seeds', 'x'], 'whole')]
+    'words, part',
+    [
+        (['a', '--seds', '1'], 'mean --seeds?'),
+        (['a', '--seeds', 'x'], 'whole'),
+        (['a', '--seeds=--'], '-- is not a value'),
+    ],
 )
 def test_words_between_options_are_refused_alike(words, part, capsys):
     parser = argument_parser('show', 'Show it.', ())
