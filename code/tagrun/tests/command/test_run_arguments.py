@@ -101,11 +101,11 @@ def test_what_sets_a_value_in_training_alone_stops_it_before_the_first_step(proj
     assert not (project.folder('t1/0') / 'trace.csv').exists()
 
 
-@pytest.mark.parametrize('words', [['--steps', '2'], ['--steps=2'], ['--no-such', '--steps']])
+@pytest.mark.parametrize('words', [['--steps', '2'], ['--steps=2'], ['--qqqq', '--steps']])
 def test_an_argument_that_is_given_as_an_option_is_answered_with_set(words, stubbed):
     first, usage = stubbed.tagrun('run', 't1', *words, code=2).stderr.splitlines()
-    if words[0] == '--no-such':
-        assert first == 'run: --no-such is not an option'
+    if words[0] == '--qqqq':
+        assert first == 'run: --qqqq is not an option'
     else:
         assert first == 'run: a value of config.py follows --set: run <tag> --set steps=…'
     assert usage.startswith('usage: tagrun run ')
