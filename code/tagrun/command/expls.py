@@ -18,6 +18,7 @@ from tagrun.core.compare.run_status import RunStatus
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import jobs
 from tagrun.core.project import ROOT
+from tagrun.core.record import secret_rules
 from tagrun.store import evaluations, inputs, jsonfile, layout, run_ref, statistic
 from tagrun.store.run_ref import RunRef
 
@@ -106,7 +107,8 @@ def _messages() -> dict[str, str]:
         rows = Repository.at(ROOT).refs(run_ref.TAGS.rstrip('/'), fields)
     except UserError:
         return BY_HAND
-    return {tag: subject for tag, subject in rows if subject != f'run {tag}'} | BY_HAND
+    redact = secret_rules.redact_text
+    return {tag: redact(text) for tag, text in rows if text != f'run {tag}'} | BY_HAND
 
 
 def _why(message: str, runs: Sequence[RunStatus]) -> str:

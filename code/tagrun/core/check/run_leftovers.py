@@ -15,8 +15,8 @@ from tagrun.core.check.finding import Finding, is_old, shorten
 from tagrun.core.check.git_leftovers import References
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
-from tagrun.core.launch import launch
-from tagrun.core.record import claim, secret_scan, snapshot
+from tagrun.core.launch import launch, result_commit
+from tagrun.core.record import claim, snapshot
 from tagrun.store import atomic, checkpoints, experlist, layout, run_json, statistic
 from tagrun.store.run_ref import RunRef
 
@@ -215,7 +215,7 @@ def _state(
 def _lacks_result(
     repository: Repository, name: str, commit: str, content: bytes, references: References
 ) -> bool:
-    is_recorded = references.result.get(name) == secret_scan.redact(content)
+    is_recorded = references.result.get(name) == result_commit.redacted(statistic.NAME, content)
     return not is_recorded and bool(repository.resolve(commit))
 
 

@@ -17,6 +17,7 @@ from tagrun.core.compare.seed_noise import MetricDifference
 from tagrun.core.compare.surroundings import Pairs
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
+from tagrun.core.record import secret_rules
 from tagrun.store import statistic, trace
 
 COMPARED: dict[str, Callable[[Path], object]] = {
@@ -60,11 +61,11 @@ class Comparison(TypedDict):
 
 
 def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) -> Comparison:
-    """Return what differs between two runs."""
+    """Return what differs between two runs, without secrets."""
     groups = surroundings.differences(one, other)
     unfinished = [str(files.run) for files in (one, other) if _is_unfinished(files)]
     between = first_divergence.as_far_as_both_go if unfinished else first_divergence.between
-    return {
+    comparison: Comparison = {
         'runs': [str(one.run), str(other.run)],
         'code': _code(repository, one, other),
         'config': groups['config'],
@@ -82,6 +83,8 @@ def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) 
         'first_difference': between(one.folder, other.folder),
         'metric': seed_noise.compare(repository, root, one, other),
     }
+    redacted: Comparison = secret_rules.redact_value(comparison)
+    return redacted
 
 
 def _is_unfinished(files: RunFiles) -> bool:

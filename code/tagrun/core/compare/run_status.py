@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagrun.core.cli.messages import echo
+from tagrun.core.record import secret_rules
 from tagrun.store import jsonfile, statistic
 from tagrun.store.evaluations import Ref
 
@@ -24,7 +25,7 @@ class RunStatus(NamedTuple):
     run: Ref  # a run, or an evaluation of one
     state: str  # one of store/statistic.py, or UNREADABLE
     started: float  # Unix time in s
-    content: dict[str, Any]  # of statistic.json; {} where it cannot be read
+    content: dict[str, Any]  # of statistic.json, without secrets; {} where it cannot be read
 
     @property
     def name(self) -> str:
@@ -66,7 +67,7 @@ def read_status(root: Path, run: Ref) -> RunStatus:
     content: dict[str, Any] = {}
     state = UNREADABLE
     try:
-        content = statistic.read(folder)
+        content = secret_rules.redact_value(statistic.read(folder))
         state = str(statistic.state(folder, content))
     except FileNotFoundError:
         state = statistic.state(folder)

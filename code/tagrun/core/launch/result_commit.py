@@ -18,7 +18,7 @@ from typing import Any
 
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
-from tagrun.core.record import secret_scan
+from tagrun.core.record import secret_rules
 from tagrun.store import jsonfile, run_json, safe_read, trace
 
 RECORDED = ('statistic.json', 'history.csv', 'environment.json', 'confusion.json', run_json.NAME)
@@ -79,7 +79,13 @@ def contents(folder: Path, so_far: bool = False) -> dict[str, bytes]:
     lines = [] if so_far else trace.lines(folder)[0]
     if lines:
         files[trace.EPOCHS] = trace.by_epoch(lines).encode()
-    return {name: secret_scan.redact(content) for name, content in files.items()}
+    return {name: redacted(name, content) for name, content in files.items()}
+
+
+def redacted(name: str, content: bytes) -> bytes:
+    """Return a file's content as git keeps it: without secrets."""
+    redact = secret_rules.redact_json if name.endswith('.json') else secret_rules.redact
+    return redact(content)
 
 
 def _without_root(folder: Path) -> bytes:
@@ -89,11 +95,13 @@ def _without_root(folder: Path) -> bytes:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    """Return a file's content; of a long one the end, from a whole line on."""
+    """Return a file's content without secrets; of a long one the end, from a whole line on."""
     with safe_read.open_file(path) as file:
         length = file.seek(0, os.SEEK_END)
-        file.seek(max(0, length - size))
-        content: bytes = file.readall()
+        # more, so that no secret begins before it
+        file.seek(max(0, length - size - secret_rules.LONGEST_SECRET))
+        content = secret_rules.redact(file.readall())
     if length <= size:
         return content
+    content = content[-size:]
     return b'(the beginning is left out)\n' + content.partition(b'\n')[2]

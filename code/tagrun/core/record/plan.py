@@ -20,6 +20,7 @@ from tagrun.core.record import (
     contract,
     input_files,
     links,
+    secret_rules,
     secret_scan,
     working_tree,
 )
@@ -73,6 +74,7 @@ def check_name(repository: Repository, tag: str) -> None:
     reason = names.check_tag(tag)
     if reason:
         raise UserError(f'{tag!r} cannot be a tag: {reason}')
+    secret_scan.check_words('the name', [tag])
     alike = [name.removeprefix(TAGS) for name in repository.alike(TAGS + tag)]
     if tag in alike:
         raise UserError(claim.tag_exists(tag))
@@ -94,6 +96,8 @@ def make_plan(repository: Repository, request: RunRequest, for_record: bool = Tr
         features = contract.frozen_features(repository.root)
         input_files.require_feature(features, 'code/tagrun here')
     links.check_result_folder(repository.root)
+    secret_scan.check_words('-m', [request.message])
+    secret_scan.check_words('--set', map('='.join, request.settings.items()))
     head, changes = repository.resolve('HEAD'), repository.changes()
     if changes and (request.clean or repository.flag('requireClean')):
         raise UserError(
@@ -180,7 +184,9 @@ def side_commit(repository: Repository, plan: Plan, seed: int, text: str) -> str
 def message(plan: Plan, seed: int) -> str:
     """Return the tag's message: why, seed, changed arguments, inputs, what was uncommitted."""
     why = plan.request.message or f'run {plan.request.tag}'
-    lines = [why, '', f'seed {seed}', *plan.arguments]
+    # HEAD's value may be a secret that was taken out
+    arguments = map(secret_rules.redact_text, plan.arguments)
+    lines = [why, '', f'seed {seed}', *arguments]
     lines += map(printable, input_files.message_lines(plan.request.inputs))
     for change in plan.changes:
         line = printable(f'uncommitted: {change.what} {change.path}')
@@ -203,7 +209,8 @@ def report(plan: Plan, seed: int | None = None) -> None:
 
 def report_arguments(plan: Plan) -> None:
     """Say which arguments are others than those of HEAD, and what the run begins with."""
-    for line in plan.arguments[:SHOWN] + input_files.lines(plan.request.inputs):
+    arguments = [secret_rules.redact_text(line) for line in plan.arguments[:SHOWN]]
+    for line in arguments + input_files.lines(plan.request.inputs):
         echo(f'  {line}')
 
 

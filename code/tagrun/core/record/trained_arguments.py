@@ -12,7 +12,14 @@ from typing import Any
 
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
-from tagrun.core.record import config_probe, config_text, imported_modules, links, working_tree
+from tagrun.core.record import (
+    config_probe,
+    config_text,
+    imported_modules,
+    links,
+    secret_scan,
+    working_tree,
+)
 from tagrun.core.record.config_probe import Evaluation
 from tagrun.core.record.plan import Plan
 from tagrun.store import arguments
@@ -26,6 +33,7 @@ def check(repository: Repository, planned: Plan) -> None:
     Adds to planned.arguments what config.py sets after an argument's own line.
     """
     (evaluation,) = _evaluate(repository, planned, [planned.config])
+    secret_scan.check_arguments(evaluation.values)
     _refuse_other(planned.config, evaluation, planned.settings, '--set ')
     planned.arguments += _set_later(planned.config, evaluation)
 
@@ -42,6 +50,7 @@ def check_values(
     for source, values, evaluation in zip(
         sources, some, _evaluate(repository, planned, sources), strict=True
     ):
+        secret_scan.check_arguments(evaluation.values)
         _refuse_other(source, evaluation, config_text.values_of(source, values), '')
 
 

@@ -171,7 +171,7 @@ def _pattern(text: str) -> re.Pattern[str] | None:
 
 
 def _load(root: Path, word: str | None, more: Sequence[RunRef]) -> tuple[str, list[Run]]:
-    """Return (the set's name, its runs and those of `more`, each once)."""
+    """Return (the set's name, its runs and those of `more`, each once), without secrets."""
     if not more:
         name = sets.name(root, word)
         return name, sets.load(root, name)
@@ -179,7 +179,7 @@ def _load(root: Path, word: str | None, more: Sequence[RunRef]) -> tuple[str, li
     runs = sets.load(root, name) if layout.list_file(root, name).is_file() else []
     names = {run.name for run in runs}
     loaded, _ = table.load(root, [run for run in more if str(run) not in names])
-    return name, [*runs, *loaded]
+    return name, [*runs, *sets.without_secrets(loaded)]
 
 
 def _columns(titled: Sequence[Column], runs: Sequence[Run], selection: Selection) -> list[Column]:

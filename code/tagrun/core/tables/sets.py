@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tagrun.core.cli.messages import UserError, did_you_mean, echo
+from tagrun.core.record import secret_rules
 from tagrun.store import experlist, layout, names, table
 from tagrun.store.table import Run
 
@@ -28,7 +29,7 @@ def name(root: Path, word: str | None) -> str:
 
 
 def load(root: Path, name: str) -> list[Run]:
-    """Return the runs of a set. Raises UserError where not one can be read."""
+    """Return the runs of a set, without secrets. Raises UserError where not one can be read."""
     path = layout.list_file(root, name)
     try:
         listed = experlist.read(root, name)
@@ -39,10 +40,15 @@ def load(root: Path, name: str) -> list[Run]:
     runs, damaged = table.load(root, listed.runs)
     _complain([f'{run}: {reason}; left out' for run, reason in damaged], 'run')
     if runs:
-        return runs
+        return without_secrets(runs)
     if listed.runs or listed.bad:
         raise UserError(f'no run of {path.name} can be read')
     raise UserError(f'{path.name} is empty: `record <tag>` adds a run')
+
+
+def without_secrets(runs: list[Run]) -> list[Run]:
+    """Return the runs with each secret among their values replaced."""
+    return [run._replace(values=secret_rules.redact_value(run.values)) for run in runs]
 
 
 def _default(root: Path) -> str:

@@ -5,21 +5,16 @@ texts = Texts(); place = texts.add(log); texts.all[place]
 """
 
 import math
-import re
 from typing import Any
 
 from tagrun.core.cli.messages import printable
-from tagrun.core.record import secret_scan
+from tagrun.core.record import secret_rules
 from tagrun.core.tables import formats
 from tagrun.store import table
 
 LONGEST_CELL = 300  # characters of a name or value
 LONGEST_TEXT = 6000  # characters of a message
-SHORTEST_SECRET = 10  # characters
 INFINITE = 1e308  # stands for inf, which JSON lacks
-PRIVATE_KEY = re.compile(
-    rb'-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)', re.S
-)
 
 
 class Texts:
@@ -42,10 +37,7 @@ class Texts:
 
 def clean(value: Any, longest: int = LONGEST_TEXT) -> str:
     """Return a text without control characters and secrets, cut to `longest` characters."""
-    text = printable(table.text(value))
-    if len(text) >= SHORTEST_SECRET:
-        content = text.encode('utf-8', 'backslashreplace')
-        text = secret_scan.redact(PRIVATE_KEY.sub(b'(hidden)', content)).decode()
+    text = printable(secret_rules.redact_text(table.text(value)))
     return text if len(text) <= longest else text[:longest] + ' …'
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from tagrun.core.record import secret_rules
 from tagrun.store import confusion, history, jsonfile, run_json, safe_read, statistic
 
 ENVIRONMENT = 'environment.json'
@@ -44,15 +45,16 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def log_end(folder: Path, longest: int) -> str | None:
-    """Return the last whole lines of the log, in at most `longest` bytes."""
+    """Return the last whole lines of the log, in at most `longest` bytes, without secrets."""
     path = folder / 'log'
     if path.is_symlink():
         return None
     try:
         with safe_read.open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
-            file.seek(max(0, size - longest))
-            content = file.readall()[:longest]
+            # more, so that no secret begins before it
+            file.seek(max(0, size - longest - secret_rules.LONGEST_SECRET))
+            content = secret_rules.redact(file.readall())[-longest:]
     except (OSError, ValueError):
         return None
     text = content.decode('utf-8', 'replace').rstrip()

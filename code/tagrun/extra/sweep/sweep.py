@@ -36,7 +36,7 @@ from tagrun.core.git.repository import Repository
 from tagrun.core.launch import detach, engines, tensorboard
 from tagrun.core.launch.engines import LaunchOptions
 from tagrun.core.project import ROOT
-from tagrun.core.record import input_files, plan, trained_arguments
+from tagrun.core.record import input_files, plan, secret_scan, trained_arguments
 from tagrun.extra.sweep import space, sweep_tag, trials, variants
 from tagrun.extra.sweep.inputs import read_inputs
 from tagrun.extra.sweep.request import SweepRequest
@@ -219,6 +219,7 @@ def _check(parser: Parser, args: argparse.Namespace) -> None:
 
 
 def _request(args: argparse.Namespace) -> SweepRequest:
+    secret_scan.check_words('one of the values', args.values)
     return SweepRequest(
         tag=args.tag,
         values=tuple(args.values),

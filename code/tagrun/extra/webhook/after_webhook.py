@@ -24,7 +24,7 @@ from typing import Any
 
 from tagrun.core.cli.messages import echo
 from tagrun.core.git.repository import Repository
-from tagrun.core.record import secret_scan
+from tagrun.core.record import secret_rules
 from tagrun.store import jsonfile, run_json, statistic
 
 WAIT_S = 1  # for a failure that comes at once
@@ -48,7 +48,7 @@ def after(repository: Repository, folder: Path, info: dict[str, Any]) -> None:
 
 def body(folder: Path, info: dict[str, Any]) -> dict[str, Any]:
     """Return what is posted of a run, as plain values without secrets."""
-    content = _read(folder)
+    content = secret_rules.redact_value(_read(folder))
     state = str(statistic.state(folder, content)) if content else statistic.FAILED
     metric = content.get('metric', {})
     values = {
@@ -69,7 +69,7 @@ def body(folder: Path, info: dict[str, Any]) -> dict[str, Any]:
         'same': _verdict(folder),
     }
     values['text'] = _text(values)
-    return json.loads(secret_scan.redact(jsonfile.dumps(values).encode()))
+    return json.loads(jsonfile.dumps(values))
 
 
 def _text(values: dict[str, Any]) -> str:

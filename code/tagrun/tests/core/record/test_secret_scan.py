@@ -3,7 +3,7 @@
 import pytest
 
 from tagrun.core.cli.messages import UserError
-from tagrun.core.git.repository import Change
+from tagrun.core.git.status import Change
 from tagrun.core.record import secret_scan
 
 KEY = b'AKIA' + b'ABCDEFGHIJKLMNOP'
@@ -48,6 +48,24 @@ def test_links_and_deleted_files_are_not_read(tmp_path):
         secret_scan.check(tmp_path, [Change('new', 'key')])
 
 
-def test_tokens_and_logins_are_redacted():
-    text = b'at https://me:pass@host/x with ' + KEY
-    assert secret_scan.redact(text) == b'at https://(hidden)@host/x with (hidden)'
+def test_a_secret_in_a_name_a_word_or_an_argument_is_refused_and_never_shown(tmp_path):
+    token = KEY.decode()
+    for look in (
+        lambda: secret_scan.check(tmp_path, [Change('new', f'a {token}.txt')]),
+        lambda: secret_scan.check_words('-m', ['why', f'with {token}']),
+        lambda: secret_scan.check_words('--set', ['lr=0.1', 'password=hunter2']),
+        lambda: secret_scan.check_arguments({'lr': 0.1, 'urls': [f'x://{token}']}),
+    ):
+        with pytest.raises(UserError, match='looks like') as caught:
+            look()
+        assert token not in str(caught.value) and 'hunter2' not in str(caught.value)
+
+
+@pytest.mark.parametrize('word', ['lr=0.1', 'pad_token=<pad>', "api_key=''", 'a password too'])
+def test_ordinary_words_are_taken(word):
+    assert secret_scan.check_words('-m', [word]) is None
+
+
+def test_ordinary_arguments_are_taken():
+    values = {'tokens': 4096, 'eos_token': '</s>', 'commit': '0a' * 20}
+    assert secret_scan.check_arguments(values) is None
