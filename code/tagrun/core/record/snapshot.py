@@ -283,12 +283,19 @@ def _make_room(path: Path) -> None:
 def _write_file(path: Path, file: File, earlier: Path | None) -> None:
     if file.mode == LINK:
         os.symlink(file.content, os.fsencode(path))
-    elif earlier and _same(earlier / file.path, file):
-        os.link(earlier / file.path, path)
-    else:
+    elif not (earlier and _same(earlier / file.path, file) and _link(earlier / file.path, path)):
         path.write_bytes(file.content)
         mode = 0o555 if file.mode == EXECUTABLE else 0o444
         path.chmod(mode)
+
+
+def _link(source: Path, path: Path) -> bool:
+    """Make a hard link; return False where the system refuses it, e.g. of another user's file."""
+    try:
+        os.link(source, path)
+        return True
+    except OSError:
+        return False
 
 
 def _same(path: Path, file: File) -> bool:

@@ -1,5 +1,6 @@
 """The frozen copy of a commit's code."""
 
+import errno
 import os
 
 import pytest
@@ -56,6 +57,22 @@ def test_equal_files_are_hard_links_to_the_run_before(tmp_path):
         snapshot.write(FILES, folder)
     one, other = (folder / 'code' / 'main.py' for folder in folders)
     assert os.path.samefile(one, other)
+
+
+@pytest.mark.parametrize('number', [errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EXDEV])
+def test_where_the_system_refuses_hard_links_the_files_are_written(tmp_path, monkeypatch, number):
+    """Of another user's file, at the most links, and on file systems that have none."""
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(snapshot.os, 'link', refuse)
+    for name in '01':
+        folder = tmp_path / '__result__' / 't1' / name
+        folder.mkdir(parents=True)
+        assert snapshot.write(FILES, folder) == []
+        assert snapshot.differences(FILES, folder) == ([], [])
+        assert not os.access(folder / 'code' / 'main.py', os.W_OK) or os.getuid() == 0
 
 
 def test_nothing_is_written_through_a_link_in_a_folders_place(tmp_path):
