@@ -12,6 +12,7 @@ copied.
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -85,7 +86,7 @@ def serve(
     Path(logdir).mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
-        if not _lock(descriptor):
+        if not _take(descriptor):
             return _read(descriptor)
         os.ftruncate(descriptor, 0)  # what the one before wrote of itself
         port = port or free_port()
@@ -118,7 +119,7 @@ def running(folder: Path) -> Server | None:
     except OSError:
         return None
     try:
-        return None if _lock(descriptor) else _read(descriptor)
+        return None if _lock(descriptor, fcntl.LOCK_SH) else _read(descriptor)
     finally:
         os.close(descriptor)
 
@@ -201,9 +202,21 @@ def _parsed(text: bytes) -> Server:
     return Server(pid=pid, port=port)
 
 
-def _lock(descriptor: int) -> bool:
+def _take(descriptor: int) -> bool:
+    """Take the server's lock; return False where a server has it.
+
+    Others that only look share it for an instant, and are waited for.
+    """
+    while _lock(descriptor, fcntl.LOCK_SH):
+        if _lock(descriptor, fcntl.LOCK_EX):
+            return True
+        time.sleep(random.uniform(0.001, 0.02))
+    return False
+
+
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         return True
     except BlockingIOError:
         return False

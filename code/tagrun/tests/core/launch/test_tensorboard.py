@@ -1,8 +1,11 @@
 """TensorBoard's servers in the background."""
 
+import fcntl
+import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from types import SimpleNamespace
 
@@ -69,3 +72,26 @@ def test_a_server_that_died_runs_no_more_and_does_not_answer(tmp_path):
     assert tensorboard.running(tmp_path) is None
     assert not tensorboard.stop(tmp_path)
     assert not tensorboard.answers(tmp_path, 6006, tmp_path)
+
+
+def test_two_that_look_at_once_do_not_take_a_dead_server_for_alive(tmp_path):
+    """Each holds the file while the other one looks."""
+    (tmp_path / 'server.json').write_text('{"pid": 1, "port": 6006}')
+    descriptor = os.open(tmp_path / 'server.json', os.O_RDWR)
+    # as another process, in the middle of its look
+    assert tensorboard._lock(descriptor, fcntl.LOCK_SH)
+    assert tensorboard.running(tmp_path) is None
+    os.close(descriptor)
+
+
+def test_who_only_looks_does_not_keep_a_server_from_its_start(tmp_path, monkeypatch):
+    """The start waits for who looks, and takes nothing that a dead server wrote for a live one."""
+    monkeypatch.setattr(tensorboard, '_command', lambda *_: [sys.executable, '-c', 'input()'])
+    (tmp_path / 'server.json').write_text('{"pid": 1, "port": 6006}')
+    look = os.open(tmp_path / 'server.json', os.O_RDWR)
+    assert tensorboard._lock(look, fcntl.LOCK_SH)
+    timer = threading.Timer(0.3, os.close, [look])
+    timer.start()
+    server = tensorboard.serve(tmp_path, tmp_path / 'runs')
+    timer.join()
+    assert server.get('new') and server['pid'] != 1
