@@ -20,7 +20,7 @@ from tagrun.extra.sweep.request import SweepRequest
 from tagrun.extra.sweep.runs import TrialRuns
 from tagrun.extra.sweep.sources import GridSource, Source
 from tagrun.extra.sweep.study import Question, Study, Suggestion
-from tagrun.extra.sweep.trials import Trial
+from tagrun.extra.sweep.trials import Key, Trial
 from tagrun.extra.sweep.variants import Variant
 from tagrun.store import history, jsonfile, pruning, statistic, table
 
@@ -41,13 +41,16 @@ class OptunaSource:
 
     def catch_up(self) -> str:
         """Take up the study: its open trials go on, those that ended since are reported."""
+        todo: dict[Key, Trial] = {}
         for suggestion in self._study.suggestions():
             members = self._add(suggestion)
             is_open = suggestion.state == study.OPEN
             if is_open or (self._retry_failed and suggestion.state == study.FAILED):
-                self._todo += [trial for trial in members if not self._runs.is_done(trial)]
+                # each once: two suggestions may have come to the same values
+                todo |= {trial.key: trial for trial in members if not self._runs.is_done(trial)}
             if is_open:
                 self._tell_if_done(suggestion.number)
+        self._todo = list(todo.values())
         return ''
 
     def ask(self) -> Trial | None:

@@ -262,6 +262,23 @@ def test_a_search_goes_on_with_what_was_left_open(inputs, stubbed):
     assert again.ask().key == second.key
 
 
+def test_a_search_that_goes_on_starts_each_run_once_though_several_suggestions_are_open(
+    inputs, stubbed
+):
+    """18 trials of two values and two seeds: with several at once, suggestions come to the same."""
+    pytest.importorskip('optuna')
+    repository, one = Repository.at(stubbed.root), inputs(SEARCH)
+    source = search.make_source(repository, SEARCH, one)
+    while (trial := source.ask()) is not None:
+        one.runs.prepare(trial)
+    again = search.make_source(repository, SEARCH, inputs(SEARCH))
+    assert again.catch_up() == ''
+    keys = []
+    while (trial := again.ask()) is not None:
+        keys.append(trial.key)
+    assert len(keys) == len(set(keys)) == 4
+
+
 def test_a_poor_run_of_a_grid_is_requested_to_stop(inputs, stubbed):
     pytest.importorskip('optuna')
     request = GRID._replace(values=('lr=range(1,8)',))
