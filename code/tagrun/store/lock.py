@@ -7,12 +7,18 @@
 The kernel frees it however the process ends, so no stale lock is ever left. It works on one
 machine, and on file systems whose flock reaches further (NFS 4); no heartbeat is written. Anybody
 may have written the file: a process gets a signal only if it has this very file open.
+
+Whoever starts a run holds its lock before there is a process that trains it, and hands it on: the
+descriptor is inherited, so there is no moment at which nobody owns the run. In a new program `Lock`
+adopts the descriptor that ENVIRONMENT names, once it is proven to be this folder's file.
 """
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,7 +28,11 @@ from pathlib import Path
 from typing import Any
 
 NAME = 'lock'
+ENVIRONMENT = 'TAGRUN_LOCK'  # the number of the descriptor that a training inherits
 PATIENCE_S = 2  # a reader that only looks holds the lock for an instant
+WIDTH = 160  # of what the owner writes of itself: it is replaced by one write, never half there
+
+_held: list['Lock'] = []  # of this process
 
 
 class Held(Exception):
@@ -36,29 +46,114 @@ class Held(Exception):
 
 
 class Lock:
-    """Ownership of the run in `folder`, until `release` or the process's end. Raises Held."""
+    """Ownership of the run in `folder`, until `release` or the process's end. Raises Held.
+
+    A child that is forked does not have it, for a data worker that outlives us must not hold it
+    on. `fork` makes one that has.
+    """
 
     def __init__(self, folder: str | Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(Path(folder) / NAME, flags, 0o666)
-        self._descriptor: int | None = descriptor
-        end = time.monotonic() + PATIENCE_S
-        while not _try(descriptor, fcntl.LOCK_EX):
-            if time.monotonic() > end:
-                held = Held(_read(descriptor))
-                self.release()
-                raise held
-            time.sleep(0.05)
-        # a data worker that outlives us must not hold it on
-        os.register_at_fork(after_in_child=self.release)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_myself()).encode() + b'\n', 0)
+        inherited = _adopted(folder)
+        self._descriptor: int | None = _taken(folder) if inherited is None else inherited
+        self._goes_along = False
+        _register()
+        _held.append(self)
+        try:
+            self._write(os.getpid())
+        except OSError:
+            self.release()
+            raise
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor that holds the flock, for a child to inherit."""
+        assert self._descriptor is not None, 'it was released'
+        return self._descriptor
+
+    def fork(self) -> int:
+        """Fork; return as os.fork. The child owns the run, and we do not any more."""
+        self._goes_along = True
+        try:
+            pid = os.fork()
+        finally:
+            self._goes_along = False
+        if pid:
+            self.hand_on(pid)
+        else:
+            # should the parent be killed before it can
+            with contextlib.suppress(OSError):
+                self._write(os.getpid())
+        return pid
+
+    def hand_on(self, pid: int) -> None:
+        """Write that a child, which inherited the descriptor, owns the run, and let go of it.
+
+        Nothing where it was released.
+        """
+        if self._descriptor is None:
+            return
+        # else the child writes that itself, a little later
+        with contextlib.suppress(OSError):
+            self._write(pid)
+        self.release()
 
     def release(self) -> None:
-        """Let go. In a forked child it closes the child's copy: the parent stays the owner."""
+        """Let go. What inherited the descriptor stays the owner."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
+            _held.remove(self)
             os.close(descriptor)
+
+    def _write(self, pid: int) -> None:
+        content = json.dumps(_description(pid)).ljust(WIDTH).encode() + b'\n'
+        os.pwrite(self.descriptor, content, 0)
+        os.ftruncate(self.descriptor, len(content))
+
+
+def _let_go_in_child() -> None:
+    for held in list(_held):
+        if not held._goes_along:
+            held.release()
+
+
+@functools.cache
+def _register() -> None:
+    """Do it once in a process: what is registered stays."""
+    os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+def _taken(folder: str | Path) -> int:
+    """Return a new descriptor that holds the flock. Raises Held."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(Path(folder) / NAME, flags, 0o666)
+    end = time.monotonic() + PATIENCE_S
+    while not _try(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > end:
+            held = Held(_read(descriptor))
+            os.close(descriptor)
+            raise held
+        time.sleep(0.05)
+    return descriptor
+
+
+def _adopted(folder: str | Path) -> int | None:
+    """Return the descriptor that whoever started us handed on with the run's lock; None without.
+
+    It is proven: it is this folder's lock file, and its flock is ours. No child inherits it.
+    """
+    word = os.environ.pop(ENVIRONMENT, '')
+    if not re.fullmatch('[0-9]{1,9}', word):
+        return None
+    descriptor = int(word)
+    try:
+        file = os.stat(Path(folder) / NAME, follow_symlinks=False)
+        if not os.path.samestat(os.fstat(descriptor), file):
+            return None
+        os.set_inheritable(descriptor, False)
+        # of an inherited flock, this changes nothing
+        return descriptor if _try(descriptor, fcntl.LOCK_EX) else None
+    except OSError:
+        return None
 
 
 def owner(folder: str | Path) -> dict[str, Any] | None:
@@ -132,9 +227,10 @@ def _has_open(path: Path, pid: int) -> bool:
     return False
 
 
-def _myself() -> dict[str, Any]:
+def _description(pid: int) -> dict[str, Any]:
+    """Return what the lock says of a process of this machine."""
     since = datetime.now(timezone.utc).isoformat(timespec='seconds').replace('+00:00', 'Z')
-    return {'pid': os.getpid(), 'host': socket.gethostname(), 'since': since}
+    return {'pid': pid, 'host': socket.gethostname(), 'since': since}
 
 
 def _try(descriptor: int, kind: int) -> bool:

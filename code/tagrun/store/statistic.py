@@ -102,14 +102,19 @@ def progress(content: Mapping[str, Any], between: str = '/') -> str:
 def state(folder: str | Path, content: Mapping[str, Any] | None = None) -> Any:
     """Return what the run is doing: its status, killed or created.
 
-    Killed: it says running and is dead. Created: its training wrote nothing yet. Raises as `read`
-    where content is None. A str, unless somebody wrote another status by hand.
+    Running: a process owns it, whatever an earlier start wrote. Killed: it says running and is
+    dead. Created: its training wrote nothing yet. Raises as `read` where content is None. A str,
+    unless somebody wrote another status by hand.
     """
     if content is None:
         try:
             content = read(folder)
         except FileNotFoundError:
             return RUNNING if lock.owner(folder) is not None else CREATED
-    if content['status'] != RUNNING or 'fetched_from' in content:
-        return content['status']
-    return RUNNING if lock.owner(folder) is not None else KILLED
+    status = content['status']
+    # most are finished: no look at their lock
+    if status == FINISHED or 'fetched_from' in content:
+        return status
+    if lock.owner(folder) is not None:
+        return RUNNING
+    return KILLED if status == RUNNING else status

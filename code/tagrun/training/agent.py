@@ -4,15 +4,20 @@ becomes where several shall train.
     sys.exit(agent.start(2, folder))
 
 It is torchrun's agent, called as a library. A signal goes to the first process; how each ended
-comes back through torchrun's error files. Over several machines it reaches where an engine starts
-main.py on each (NODES).
+comes back through torchrun's error files. The agent owns the run until the first process is there
+and takes the lock over, through a socket: torchrun's processes inherit nothing. Over several
+machines it reaches where an engine starts main.py on each (NODES).
 """
 
+import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -20,6 +25,7 @@ from typing import Any
 import torch
 
 from tagrun.store import jsonfile, lock, run_json, statistic
+from tagrun.training import log_head
 from tagrun.training.distributed import MARK, TIMEOUT_S
 from tagrun.training.log import Log
 from tagrun.training.report import Ending, ended, info
@@ -28,6 +34,7 @@ from tagrun.training.signals import ASKING
 # '2 0 10.0.0.5:29500' where an engine trains on several machines: how many, which one this is,
 # where the first one listens
 NODES = 'TAGRUN_NODES'
+SOCKET = 'lock'  # in the folder of MARK: the first process takes the run's lock there
 MAIN = Path(__file__).resolve().parents[2] / 'main.py'
 
 
@@ -73,7 +80,10 @@ def start(number: int, folder: Path) -> int:
 
     # how a run ended is said in a line or two, by us
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
-    with tempfile.TemporaryDirectory(prefix='tagrun-', ignore_cleanup_errors=True) as logs:
+    with (
+        tempfile.TemporaryDirectory(prefix='tagrun-', ignore_cleanup_errors=True) as logs,
+        _owned(folder, Path(logs)),
+    ):
         os.environ.update({run_json.ENVIRONMENT: str(folder), MARK: logs})
         os.environ.setdefault('OMP_NUM_THREADS', '1')
         # else each process warns that Parallel might be faster
@@ -81,6 +91,7 @@ def start(number: int, folder: Path) -> int:
         settings = _launch_config(number, logs)
         # a notebook has no file
         main = os.path.abspath(getattr(sys.modules['__main__'], '__file__', None) or MAIN)
+        failures: list[Any] = []
         try:
             _forward_signals(Path(logs))
             elastic_launch(settings, sys.executable)('-u', main)
@@ -88,8 +99,49 @@ def start(number: int, folder: Path) -> int:
             return _die(asked.number)
         except ChildFailedError as error:
             failures = [failure for _, failure in sorted(error.failures.items())]
-            return _end(folder, failures, number)
-    return 0
+    return _end(folder, failures, number) if failures else 0
+
+
+@contextlib.contextmanager
+def _owned(folder: Path, logs: Path) -> Iterator[None]:
+    """Own the run until the first process takes the lock over; the first machine does.
+
+    End the process if another one has it.
+    """
+    if nodes()[1]:
+        yield
+        return
+    try:
+        owned = lock.Lock(folder)
+    except lock.Held as held:
+        log_head.say_held(run_json.read(folder), held)
+        sys.exit(1)
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.bind(str(logs / SOCKET))
+            server.listen()
+            threading.Thread(target=_give_lock, args=(server, owned), daemon=True).start()
+        except OSError:  # no socket can be there: the first process takes the lock itself
+            owned.release()
+        try:
+            yield
+        finally:
+            owned.release()
+
+
+def _give_lock(server: socket.socket, owned: lock.Lock) -> None:
+    with contextlib.suppress(OSError), server.accept()[0] as connection:
+        socket.send_fds(connection, [b'lock'], [owned.descriptor])
+        owned.release()
+
+
+def take_lock_over() -> None:
+    """In the first process: let the run's lock be that which the agent holds, if there is one."""
+    path = Path(os.environ.get(MARK, os.devnull)) / SOCKET
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        _, descriptors, _, _ = socket.recv_fds(connection, 16, 1)
+        os.environ[lock.ENVIRONMENT] = str(descriptors[0])
 
 
 def _launch_config(number: int, logs: str) -> Any:

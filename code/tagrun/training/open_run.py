@@ -65,6 +65,7 @@ def _one_of_several(config: ModuleType, code: Path) -> Run:
     """Return the run as a process that the agent started sees it: only the first one writes."""
     distributed.init(getattr(config, 'device', 'auto'))
     if distributed.rank() == 0:
+        agent.take_lock_over()
         folder = distributed.broadcast(_folder(code))
         return Run(config, folder, Group(), Files(folder))
     folder = distributed.broadcast(None)

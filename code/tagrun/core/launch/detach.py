@@ -5,15 +5,16 @@ if not in_background(): return 0        # the caller ends; the rest runs in anot
 
 import os
 import sys
+from collections.abc import Callable
 
 
-def in_background() -> bool:
+def in_background(fork: Callable[[], int] = os.fork) -> bool:
     """Go on in a process of its own, without the terminal.
 
-    Returns True in that process, and False in the one that was called.
+    Returns True in that process, and False in the one that was called. fork: as os.fork.
     """
     sys.stderr.flush()
-    if os.fork():
+    if fork():
         return False
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDWR)

@@ -22,6 +22,7 @@ from tagrun.core.cli.messages import UserError, echo, figure, quote
 from tagrun.core.compare import run_files, surroundings
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import evaluation_verdict, rerun_verdict, resume, training_process
+from tagrun.core.launch.ownership import Owned
 from tagrun.core.record import config_probe, config_text, contract, snapshot
 from tagrun.core.record.plan import CONFIG
 from tagrun.store import (
@@ -29,7 +30,6 @@ from tagrun.store import (
     checkpoints,
     evaluations,
     jsonfile,
-    lock,
     run_json,
     statistic,
 )
@@ -225,22 +225,28 @@ def evaluate_here(repository: Repository, folder: Path) -> int:
     0 also where it is made already; 3 where it differs from the one that it repeats. Raises
     UserError.
     """
+    # of a finished one no file is touched
+    if _is_finished(folder, _read(folder)):
+        return 0
+    with Owned(folder) as owned:
+        return evaluate_owned(repository, owned)
+
+
+def evaluate_owned(repository: Repository, owned: Owned) -> int:
+    """Make an evaluation that we own, as `evaluate_here`."""
+    folder = owned.folder
     info, run_folder = _read(folder), folder.parents[1]
-    name, owner = run_json.name(info), lock.owner(folder)
-    if owner is not None:
-        raise UserError(f'{name} is being made: process {owner.get("pid")} on {owner.get("host")}')
-    if state(folder) == statistic.FINISHED:
-        echo(f'{name} is finished: `rerun {name} -f` makes it again')
+    # another process may have made it until just before
+    if _is_finished(folder, info):
         return 0
     resume.repair_code(repository, run_folder, info['commit'])
     _restore_checkpoint(run_folder, folder, info)
-    child = training_process.start(repository.root, run_folder, folder, info['seed'])
-    asked: list[int] = []
-    code = training_process.wait(child, None, asked)
+    before = statistic.read_or_none(folder)
+    code = training_process.train(repository.root, run_folder, owned, info['seed'])
     if training_process.is_still_owned(folder, code):
         return 1
     training_process.say_last_words(folder, info, code)
-    code = training_process.write_ending(folder, info, code, asked=asked)
+    code = training_process.write_ending(folder, info, code, before, owned.asked)
     if code != training_process.RESUMABLE and code <= training_process.KILLED:
         remove_checkpoint(folder)
     if code:
@@ -249,6 +255,15 @@ def evaluate_here(repository: Repository, folder: Path) -> int:
         return evaluation_verdict.report(repository.root, folder, info)
     _say_surroundings(repository.root, folder, info)
     return 0
+
+
+def _is_finished(folder: Path, info: dict[str, Any]) -> bool:
+    """Return whether an evaluation is made, and say so."""
+    if state(folder) != statistic.FINISHED:
+        return False
+    name = run_json.name(info)
+    echo(f'{name} is finished: `rerun {name} -f` makes it again')
+    return True
 
 
 def _say_surroundings(root: Path, folder: Path, info: dict[str, Any]) -> None:

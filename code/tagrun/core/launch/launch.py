@@ -23,7 +23,6 @@ from tagrun.core.cli.messages import UserError, echo, quote
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import (
-    detach,
     early_failure,
     engines,
     rerun_verdict,
@@ -35,6 +34,7 @@ from tagrun.core.launch import (
 )
 from tagrun.core.launch.early_failure import Made
 from tagrun.core.launch.engines import LaunchOptions
+from tagrun.core.launch.ownership import Owned
 from tagrun.core.record import claim, contract, snapshot
 from tagrun.store import checkpoints, first_step, jsonfile, layout, run_json, statistic
 from tagrun.store.run_ref import RunRef
@@ -62,23 +62,36 @@ def start_run(
         info = run_json.read(folder)
         others = [_create_another(repository, info) for _ in range(1, count)]
         return engines.load(options.engine).submit(repository, [folder, *others], options)
-    if RunRef.of_folder(folder).tag != layout.SCRATCH:
+    with Owned(folder) as owned:
+        return start_owned(repository, owned, options, count, made)
+
+
+def start_owned(
+    repository: Repository,
+    owned: Owned,
+    options: LaunchOptions,
+    count: int = 1,
+    made: Made | None = None,
+) -> int:
+    """Train a run that we own, and others, as `start_run`: here or in the background."""
+    run, log = RunRef.of_folder(owned.folder), quote(owned.folder / 'log')
+    if run.tag != layout.SCRATCH:
         tensorboard.start(repository)
     if options.detach:
-        name, log = RunRef.of_folder(folder), quote(folder / 'log')
-        echo(f'{name} trains in the background:  tail -f {log}')
-        if not detach.in_background():
+        echo(f'{run} trains in the background:  tail -f {log}')
+        if not owned.in_background():
             return 0
-    return train_seeds(repository, folder, count, made)
+    return train_seeds(repository, owned, count, made)
 
 
-def train_seeds(repository: Repository, folder: Path, count: int, made: Made | None = None) -> int:
-    """Train the run in `folder`, then count - 1 more of its commit, each with a fresh seed.
+def train_seeds(repository: Repository, owned: Owned, count: int, made: Made | None = None) -> int:
+    """Train the run that we own, then count - 1 more of its commit, each with a fresh seed.
 
     Returns the first exit code that is not 0. A run that fails or is killed does not stop the
     others; a signal to us does, and a run that was taken back: the others would fail as it did.
     """
-    info, codes = run_json.read(folder), [train_here(repository, folder, made)]
+    folder = owned.folder
+    info, codes = run_json.read(folder), [train_owned(repository, owned, made)]
     for done in range(1, count):
         if not folder.is_dir():
             break
@@ -98,23 +111,31 @@ def train_seeds(repository: Repository, folder: Path, count: int, made: Made | N
 
 
 def train_here(repository: Repository, folder: Path, made: Made | None = None) -> int:
-    """Train the run in `folder` to its end; return the exit code. made: as in `start_run`."""
+    """Train the run in `folder` to its end; return the exit code. made: as in `start_run`.
+
+    Raises UserError where somebody else trains it.
+    """
+    with Owned(folder) as owned:
+        return train_owned(repository, owned, made)
+
+
+def train_owned(repository: Repository, owned: Owned, made: Made | None = None) -> int:
+    """Train a run that we own, as `train_here`."""
+    folder = owned.folder
     _refuse_links(folder)
     info = run_log.choose_form(repository, folder, run_json.read(folder))
     tensorboard.add(repository, folder)
     watch = rerun_verdict.Watch(repository.root, folder, info) if info.get('exact') else None
     _call_extras('before', repository, folder, info)
-    asked: list[int] = []
-    before = statistic.read_or_none(folder)
-    child = training_process.start(repository.root, folder, folder, info['seed'])
-    code = training_process.wait(child, watch.look if watch else None, asked)
+    before, look = statistic.read_or_none(folder), watch.look if watch else None
+    code = training_process.train(repository.root, folder, owned, info['seed'], look)
     if info.get('fast') and not code:
         code = _load_again(repository, folder, info)
     if training_process.is_still_owned(folder, code):
         return 1
     training_process.say_last_words(folder, info, code)
-    failed = training_process.failed_by_itself(code) and not asked
-    code = training_process.write_ending(folder, info, code, before, asked)
+    failed = training_process.failed_by_itself(code) and not owned.asked
+    code = training_process.write_ending(folder, info, code, before, owned.asked)
     snapshot.clean(folder)
     if made and failed and not first_step.is_done(folder):
         return _fail_early(repository, folder, info, made)
@@ -204,8 +225,8 @@ def _load_again(repository: Repository, folder: Path, info: dict[str, Any]) -> i
     # as it is now: training may have added inputs
     again = {**run_json.read(folder), 'resume': newest}
     run_json.write(folder, again)
-    child = training_process.start(repository.root, folder, folder, info['seed'])
-    return training_process.wait(child)
+    with Owned(folder) as owned:
+        return training_process.train(repository.root, folder, owned, info['seed'])
 
 
 def _call_extras(when: str, repository: Repository, folder: Path, info: dict[str, Any]) -> None:

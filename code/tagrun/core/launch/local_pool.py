@@ -22,7 +22,10 @@ from typing import NamedTuple, NoReturn
 from tagrun.core.cli.messages import UserError, echo
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import evaluation, launch, resume
-from tagrun.store import evaluations, lock
+from tagrun.core.launch.engines import LaunchOptions
+from tagrun.core.launch.ownership import Owned
+from tagrun.store import evaluations, lock, statistic
+from tagrun.store.lock import Lock
 from tagrun.store.run_ref import RunRef
 
 VISIBLE = 'CUDA_VISIBLE_DEVICES'
@@ -88,18 +91,19 @@ class Pool:
     def start(self, folder: Path) -> None:
         """Train the prepared run in `folder`, or go on with it.
 
-        One that somebody else trains is waited for.
+        One that somebody else trains is waited for. Nothing where it is among the children already.
         """
         name = str(RunRef.of_folder(folder))
+        if name in self.children:
+            return
         taken = {child.slot for child in self.children.values()}
         slot = min(set(range(self.at_once)) - taken)
         child = Child(name, folder, slot, time.monotonic())
         # a signal that comes in between is handled when the child is among `children`
         before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
-            if lock.owner(folder) is None:
-                child = self._fork(child)
-            self.children[name] = child
+            held = _lock(folder)
+            self.children[name] = self._fork(child, held) if held else child
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -124,11 +128,13 @@ class Pool:
             else:
                 del self.children[child.name]
 
-    def _fork(self, child: Child) -> Child:
+    def _fork(self, child: Child, held: Lock) -> Child:
+        """Start the process that trains a run whose lock we hold; it owns the run."""
         reader, writer = os.pipe()
-        pid = os.fork()
+        pid = held.fork()
         if not pid:
-            _train_in_child(self.repository, child.folder, writer, self._device(child.slot))
+            owned = Owned(child.folder, held)
+            _train_in_child(self.repository, owned, writer, self._device(child.slot))
         os.close(writer)
         return child._replace(pid=pid, error_pipe=reader)
 
@@ -148,25 +154,38 @@ class Pool:
         return Ended(child.name, code, error_text, time.monotonic() - child.began)
 
 
+def _lock(folder: Path) -> Lock | None:
+    """Return a run's lock; None where somebody else has it."""
+    if lock.owner(folder) is not None:
+        return None
+    try:
+        return Lock(folder)
+    except lock.Held:
+        return None
+
+
 def _train_in_child(
-    repository: Repository, folder: Path, error_pipe: int, device: str | None
+    repository: Repository, owned: Owned, error_pipe: int, device: str | None
 ) -> NoReturn:
     """Train without the terminal, and end the process."""
     code = 1
     try:
         # Ctrl-C at the terminal reaches who waits for us, and that one hands it on
         os.setsid()
-        for number in HANDLED:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nothing, descriptor)
         if device is not None:
             os.environ[VISIBLE] = device
-        code = train(repository, folder)
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        with owned:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            code = train_owned(repository, owned)
     except UserError as refusal:
         _say(error_pipe, str(refusal))
+    except KeyboardInterrupt:
+        code = launch.CTRL_C
     except BaseException as error:
         _say(error_pipe, f'{type(error).__name__}: {error}')
     finally:
@@ -180,13 +199,21 @@ def _say(pipe: int, text: str) -> None:
 def train(repository: Repository, folder: Path) -> int:
     """Train a run that never began, or go on with it where it stood; return the exit code.
 
-    Of the folder of an evaluation it makes that.
+    Of the folder of an evaluation it makes that. Raises UserError where somebody else has it.
     """
+    with Owned(folder) as owned:
+        return train_owned(repository, owned)
+
+
+def train_owned(repository: Repository, owned: Owned) -> int:
+    """Train a run that we own, as `train`."""
+    folder = owned.folder
     if evaluations.is_evaluation(folder):
-        return evaluation.evaluate_here(repository, folder)
-    if not (folder / lock.NAME).exists():
-        return launch.train_here(repository, folder)
-    return resume.resume(repository, folder)
+        return evaluation.evaluate_owned(repository, owned)
+    if not (folder / statistic.NAME).exists():
+        return launch.train_owned(repository, owned)
+    resume.read_resumable(repository, folder)
+    return resume.resume_owned(repository, owned, LaunchOptions())
 
 
 def device_slice(devices: list[str], slot: int, processes: int = 1) -> str:

@@ -15,10 +15,11 @@ from typing import Any
 
 from tagrun.core.cli.messages import UserError, echo
 from tagrun.core.git.repository import Repository
-from tagrun.core.launch import launch
+from tagrun.core.launch import launch, ownership
 from tagrun.core.launch.engines import LaunchOptions
+from tagrun.core.launch.ownership import Owned
 from tagrun.core.record import claim, input_files, provenance, snapshot
-from tagrun.store import checkpoints, inputs, lock, pruning, run_json, statistic, trace
+from tagrun.store import checkpoints, inputs, pruning, run_json, statistic, trace
 
 BEST = 'best'
 WORDS = re.compile('best|last|[0-9]{1,9}')  # what can name nothing but a checkpoint of the run
@@ -29,10 +30,25 @@ SHOWN = 5  # paths named before the sentence ends
 
 def resume(repository: Repository, folder: Path, options: LaunchOptions | None = None) -> int:
     """Go on with the run in `folder`; return the exit code, 0 where it is finished already."""
-    info = read_resumable(repository, folder)
-    if not prepare(repository, folder, info):
+    info, options = read_resumable(repository, folder), options or LaunchOptions()
+    # an engine's job owns it later; of a finished run no file is touched
+    if options.engine or _is_done(folder):
+        ownership.refuse_owned(folder)
+        if not prepare(repository, folder, info):
+            return 0
+        return launch.start_run(repository, folder, options)
+    with Owned(folder) as owned:
+        return resume_owned(repository, owned, options)
+
+
+def resume_owned(repository: Repository, owned: Owned, options: LaunchOptions) -> int:
+    """Go on with a run that we own, as `resume`; its run.json was verified."""
+    folder = owned.folder
+    # as it is now: another process may have trained it until just before
+    if not prepare(repository, folder, run_json.read(folder)):
         return 0
-    return launch.start_run(repository, folder, options or LaunchOptions())
+    launch.set_process_count(folder, options.process_count)
+    return launch.start_owned(repository, owned, options)
 
 
 def branch(repository: Repository, source: Path, start: str, options: LaunchOptions) -> int:
@@ -64,14 +80,9 @@ def read_resumable(repository: Repository, folder: Path) -> dict[str, Any]:
 def prepare(repository: Repository, folder: Path, info: dict[str, Any]) -> bool:
     """Make the run's own folder ready to go on; return False if there is nothing left to do.
 
-    info: the content of its run.json. Raises UserError where somebody trains it.
+    info: the content of its run.json. Nobody else trains it.
     """
-    name, owner = run_json.name(info), lock.owner(folder)
-    if owner is not None:
-        raise UserError(
-            f'{name} is being trained: process {owner.get("pid")} on {owner.get("host")} '
-            f'since {owner.get("since")}'
-        )
+    name = run_json.name(info)
     if _is_finished(folder):
         echo(
             f'{name} is finished: `rerun {name}` runs it again, `continue {name} --from '
@@ -88,6 +99,11 @@ def prepare(repository: Repository, folder: Path, info: dict[str, Any]) -> bool:
         echo(f'{name} has no checkpoint yet: it begins anew{again}, with its own seed')
     run_json.write(folder, {**info, 'resume': newest})
     return True
+
+
+def _is_done(folder: Path) -> bool:
+    content = statistic.read_or_none(folder) or {'status': statistic.CREATED}
+    return content['status'] == statistic.FINISHED and not statistic.hook_failed(content)
 
 
 def _is_finished(folder: Path) -> bool:

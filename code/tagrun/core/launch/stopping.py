@@ -14,10 +14,11 @@ from pathlib import Path
 
 from tagrun.core.cli.messages import UserError, echo
 from tagrun.core.launch import engines, jobs
-from tagrun.store import lock
+from tagrun.store import checkpoints, lock
 from tagrun.store.evaluations import EvaluationRef, Ref
 
 PATIENCE_S = 60  # at most, until a training has saved
+HAND_OVER_S = 2  # at most, until the lock names the process that has it
 LOOK_S = 0.05
 
 
@@ -54,17 +55,24 @@ def _trains(root: Path, run: Ref) -> bool:
 
 
 def _interrupt(root: Path, run: Ref) -> None:
-    """Ask a training to save and end. Raises UserError where no process of ours has the run."""
+    """Ask a training to save and end, also one that is only being started.
+
+    Raises UserError where no process of ours has the run.
+    """
     folder = run.folder(root)
-    owner = lock.owner(folder)
-    if owner is None or lock.signal_owner(folder, signal.SIGTERM):
-        return
-    # it may have ended in between
-    if _trains(root, run):
-        raise UserError(
-            f'{run} is trained by process {owner.get("pid")} on {owner.get("host")}, which cannot '
-            'be stopped from here: stop it there'
-        )
+    end = time.monotonic() + HAND_OVER_S
+    while True:
+        owner = lock.owner(folder)
+        if owner is None or lock.signal_owner(folder, signal.SIGTERM):
+            return
+        # who starts it may just be handing it on
+        if time.monotonic() > end:
+            break
+        time.sleep(LOOK_S)
+    raise UserError(
+        f'{run} is trained by process {owner.get("pid")} on {owner.get("host")}, which cannot '
+        'be stopped from here: stop it there'
+    )
 
 
 def _report(root: Path, run: Ref) -> None:
@@ -75,9 +83,10 @@ def _report(root: Path, run: Ref) -> None:
             echo(f'{run}: still saving, after {PATIENCE_S} s')
             return
         time.sleep(LOOK_S)
-    what = (
-        'stopped'
-        if isinstance(run, EvaluationRef)
-        else f'stopped and saved; `continue {run}` goes on with it'
-    )
+    if isinstance(run, EvaluationRef):
+        what = 'stopped'
+    elif checkpoints.newest(run.folder(root)):
+        what = f'stopped and saved; `continue {run}` goes on with it'
+    else:
+        what = f'stopped before anything was saved; `continue {run}` begins it'
     echo(f'{run}: {what}')

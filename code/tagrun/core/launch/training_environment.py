@@ -35,6 +35,8 @@ REMOVED = frozenset(
         'MASTER_PORT',
         # training/distributed.py's, of the same
         'TAGRUN_RANKS',
+        # store/lock.py's, of the same
+        'TAGRUN_LOCK',
     }
 )
 PREFIXES = ('TORCHELASTIC_', 'PET_')

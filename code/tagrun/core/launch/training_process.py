@@ -1,11 +1,11 @@
 """The process that trains a run or evaluates it: start it, wait for it, say how it ended.
 
-    child = start(repository.root, run_folder, folder, seed); code = wait(child)
-    code = write_ending(folder, info, code)
+    with Owned(folder) as owned: code = train(repository.root, run_folder, owned, seed)
+    code = write_ending(folder, info, code, asked=owned.asked)
 
 The job is `python -u <run folder>/code/main.py`, in the project's folder, with TAGRUN_RUN=<folder>
 and the other variables of training_environment.py. `folder` is the run's own, or that of an
-evaluation.
+evaluation. ownership.py says how it comes to own that.
 """
 
 import contextlib
@@ -20,37 +20,58 @@ from typing import Any
 
 from tagrun.core.cli.messages import echo
 from tagrun.core.launch import detach, run_log, summary, training_environment
+from tagrun.core.launch.ownership import ASKING, Child, Owned
+from tagrun.core.record import contract
 from tagrun.store import lock, run_json, statistic
+from tagrun.store.lock import Lock
 
-FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 RESUMABLE = 75  # EX_TEMPFAIL: stopped by a signal
-LOOK_S = 0.5  # between two looks at a rerun's trace
+LOOK_S = 0.05  # between two looks at who owns the run
 FOLLOW_S = 2  # in which the processes of a training follow the one that was killed
 STDERR = 2  # its descriptor
 CTRL_C = 130
 KILLED = 128  # and the number of the signal
 CRASHES = ('SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSYS', 'SIGTRAP')
 
-Child = subprocess.Popen[bytes]
+
+def train(
+    root: Path, run_folder: Path, owned: Owned, seed: int, look: Callable[[], None] | None = None
+) -> int:
+    """Run main.py of the frozen code in `run_folder`, for what is owned; return the exit code.
+
+    130 where Ctrl-C, or a `kill -INT` of us alone, stopped it. -n: signal n ended it. look: called
+    now and then meanwhile.
+    """
+    code = owned.run(lambda held: start(root, run_folder, owned.folder, seed, held), look)
+    return CTRL_C if code == RESUMABLE and signal.SIGINT in owned.asked else code
 
 
-def start(root: Path, run_folder: Path, folder: Path, seed: int) -> Child:
+def start(root: Path, run_folder: Path, folder: Path, seed: int, held: Lock) -> Child:
     """Start main.py of the frozen code in `run_folder`, for the run or evaluation in `folder`.
 
-    An evaluation leaves no bytecode in the run's code, and prints to stderr alone: stdout is for
-    the command's data.
+    held: the folder's lock, which it inherits; code that is older than that takes it itself, and
+    it is released for it. An evaluation leaves no bytecode in the run's code, and prints to stderr
+    alone: stdout is for the command's data.
     """
     environ = training_environment.build(os.environ, seed)
+    environ[run_json.ENVIRONMENT] = str(folder)
     options, stdout = ['-u'], None
     if folder != run_folder:
         options, stdout = ['-u', '-B'], STDERR
+    descriptors: tuple[int, ...] = ()
+    if contract.OWNED in contract.frozen_features(run_folder):
+        descriptors = (held.descriptor,)
+        environ[lock.ENVIRONMENT] = str(held.descriptor)
+    else:
+        held.release()
     with _log_output(folder) as log:
         return subprocess.Popen(
             [sys.executable, *options, run_folder / 'code' / 'main.py'],
             cwd=root,
-            env={**environ, run_json.ENVIRONMENT: str(folder)},
+            env=environ,
             stdout=stdout if log is None else log,
             stderr=log,
+            pass_fds=descriptors,
         )
 
 
@@ -71,35 +92,6 @@ def _log_output(folder: Path) -> Iterator[int | None]:
         os.close(output)
 
 
-def wait(
-    child: Child, look: Callable[[], None] | None = None, asked: list[int] | None = None
-) -> int:
-    """Return the child's exit code. look: called now and then meanwhile.
-
-    It hands on the signals that ask us to stop, and adds them to `asked`. Ctrl-C at a terminal
-    reaches the child by itself.
-    """
-
-    def forward(number: int, _: Any) -> None:
-        if asked is not None:
-            asked.append(number)
-        if number != signal.SIGINT or not detach.in_foreground():
-            child.send_signal(number)
-
-    before = {number: signal.signal(number, forward) for number in (*FORWARDED, signal.SIGINT)}
-    try:
-        if look is None:
-            return child.wait()
-        while True:
-            try:
-                return child.wait(LOOK_S)
-            except subprocess.TimeoutExpired:
-                look()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def is_still_owned(folder: Path, code: int) -> bool:
     """Return whether somebody else trains the run: our child was refused, and said so.
 
@@ -107,13 +99,13 @@ def is_still_owned(folder: Path, code: int) -> bool:
     """
     end = time.monotonic() + FOLLOW_S
     while code < 0 and lock.owner(folder) is not None and time.monotonic() < end:
-        time.sleep(LOOK_S / 10)
+        time.sleep(LOOK_S)
     return lock.owner(folder) is not None
 
 
 def say_last_words(folder: Path, info: dict[str, Any], code: int) -> None:
     """Show the end of the log where training died without a word, e.g. by a segmentation fault."""
-    is_asked = code >= 0 or -code in (*FORWARDED, signal.SIGINT, signal.SIGKILL)
+    is_asked = code >= 0 or -code in (*ASKING, signal.SIGKILL)
     if is_asked:
         return
     echo(f'tagrun: {run_json.name(info)} died of {signal.Signals(-code).name}; its log ends:')
@@ -132,11 +124,11 @@ def code_of_signal(number: int, asked: Sequence[int]) -> int:
     """Return the exit code where a signal ended training: as asked, or as a shell has it.
 
     asked: the signals by which we were asked to stop. One that came before training listened ends
-    it, too. 128 + 9 is a kill -9, often for lack of memory.
+    it, too, or prevents it. 128 + 9 is a kill -9, often for lack of memory.
     """
     if signal.SIGINT in (number, *asked):
         return CTRL_C
-    if asked or number in FORWARDED:
+    if asked or number in ASKING:
         return RESUMABLE
     return KILLED + number
 
@@ -171,13 +163,18 @@ def write_ending(
 ) -> int:
     """Write how it ended to statistic.json where training could not; return the exit code.
 
-    before: the content of statistic.json when it started. Its metrics stay. asked: as in `wait`.
+    before: the content of statistic.json when it started. Its metrics stay. asked: as in
+    `code_of_signal`.
     """
+    wrote_nothing = statistic.read_or_none(folder) == before
+    # Python itself was starting, and takes Ctrl-C for an error
+    if asked and wrote_nothing and failed_by_itself(code):
+        code = -asked[0]
     if code < 0:
         return _write_signal(folder, info, code_of_signal(-code, asked))
     content = _content(folder, info)
     state = statistic.state(folder, content)
-    is_of_before = content == before and state != statistic.FINISHED and failed_by_itself(code)
+    is_of_before = wrote_nothing and state != statistic.FINISHED and failed_by_itself(code)
     if code and (state == statistic.KILLED or is_of_before):
         message = f'ended with exit code {code}; the reason was printed'
         # no room for that either: it reads as killed

@@ -19,6 +19,7 @@ NPROC = 'nproc'  # trains in several processes
 NODES = 'nodes'  # … and on several machines
 EVALUATE = 'evaluate'  # measures a trained run again: `tagrun evaluate`
 INPUTS = 'inputs'  # begins with another run's checkpoint or weights, as run.json says
+OWNED = 'owned'  # owns its run from the first moment on: whoever starts it hands the lock on
 # A commit whose file has the number alone is older than feature lines.
 FIRST_FEATURES = frozenset((NPROC, NODES))
 NUMBER = '[0-9]{1,9}'

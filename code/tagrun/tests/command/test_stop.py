@@ -86,11 +86,11 @@ def test_a_queued_run_that_trains_is_stopped_and_the_next_one_is_trained(stubbed
 
 
 def test_a_process_that_the_lock_names_wrongly_is_not_signalled(stubbed):
-    """Anybody may have written the file: here another process holds it."""
+    """Anybody may have written the file: here another process holds it. test_lock.py has more."""
     stubbed.tagrun('run', 't1')
     folder = stubbed.folder('t1/0')
     with subprocess.Popen(['sleep', '60']) as innocent, lock_held(folder):
-        for pid in (innocent.pid, -1, 0, 1, 2**40, True, 'x', None):
+        for pid in (innocent.pid, -1, 'x'):
             content = {'pid': pid, 'host': socket.gethostname(), 'since': 'now'}
             (folder / 'lock').write_text(json.dumps(content))
             said = stubbed.tagrun('stop', 't1', code=1).stderr

@@ -12,6 +12,12 @@ from project_factory import wait_for
 from tagrun.store import lock
 
 
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch):
+    """Nobody lets go in these tests while another one tries."""
+    monkeypatch.setattr(lock, 'PATIENCE_S', 0.2)
+
+
 def test_the_lock_tells_who_and_is_free_when_its_owner_is_killed(tmp_path):
     code = (
         f'import sys, time; sys.path.append({str(lock.Path(lock.__file__).parents[2])!r})\n'
@@ -107,3 +113,106 @@ def test_only_a_process_that_has_the_file_open_gets_the_signal(tmp_path):
         assert holder.wait(20) == -signal.SIGTERM
         innocent.kill()
     assert not lock.signal_owner(tmp_path, signal.SIGTERM)
+
+
+ADOPTS = (
+    f'import os, sys; sys.path.append({str(lock.Path(lock.__file__).parents[2])!r})\n'
+    'from tagrun.store import lock\n'
+    'lock.PATIENCE_S = 0.2\n'
+    'held = lock.Lock(sys.argv[1])\n'
+    'print(held.descriptor, lock.owner(sys.argv[1])["pid"] == os.getpid(),\n'
+    '      os.get_inheritable(held.descriptor), lock.ENVIRONMENT in os.environ, flush=True)\n'
+    'sys.stdin.read()\n'
+)
+
+
+def heir(folder, descriptor, **more):
+    env = {**os.environ, lock.ENVIRONMENT: str(descriptor)}
+    return subprocess.Popen(
+        [sys.executable, '-c', ADOPTS, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        text=True,
+        **more,
+    )
+
+
+def test_a_new_program_adopts_the_lock_that_it_inherits(tmp_path):
+    held = lock.Lock(tmp_path)
+    descriptor = held.descriptor
+    child = heir(tmp_path, descriptor, pass_fds=(descriptor,))
+    held.hand_on(child.pid)
+    # from the fork on: it has not taken it itself yet
+    assert lock.owner(tmp_path)['pid'] == child.pid
+    with pytest.raises(lock.Held, match=f'process {child.pid}'):
+        lock.Lock(tmp_path)
+    assert child.stdout.readline() == f'{descriptor} True False False\n'
+    child.communicate('')
+    assert child.returncode == 0 and lock.owner(tmp_path) is None
+
+
+@pytest.mark.parametrize('what', ['another folder', 'a number', 'closed', 'of nobody', 'replaced'])
+def test_what_is_not_proven_to_be_the_lock_is_not_adopted(tmp_path, what):
+    own, other = tmp_path / 'own', tmp_path / 'other'
+    own.mkdir(), other.mkdir()
+    held = lock.Lock(other if what == 'another folder' else own)
+    descriptor, passed = held.descriptor, (held.descriptor,)
+    if what == 'a number':
+        descriptor, passed = '7; rm', ()
+    if what == 'closed':
+        passed = ()
+    if what == 'of nobody':
+        # a descriptor of the right file, that does not hold the flock
+        descriptor = os.open(own / lock.NAME, os.O_RDONLY)
+        passed = (descriptor,)
+    if what == 'replaced':
+        os.rename(own / lock.NAME, own / 'gone')
+        (own / lock.NAME).touch()
+        taken = lock.Lock(own)
+    child = heir(own, descriptor, pass_fds=passed)
+    out, error = child.communicate('')
+    if what == 'another folder':
+        # it takes its own folder's
+        assert child.returncode == 0 and 'True' in out
+    else:
+        assert child.returncode == 1 and 'tagrun.store.lock.Held' in error
+    held.release()
+    if what == 'replaced':
+        taken.release()
+
+
+def test_a_fork_that_is_meant_to_takes_the_lock_along(tmp_path):
+    held = lock.Lock(tmp_path)
+    reader, writer = os.pipe()
+    pid = held.fork()
+    if not pid:
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    assert lock.owner(tmp_path)['pid'] == pid
+    with pytest.raises(lock.Held):
+        lock.Lock(tmp_path)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    os.close(reader)
+    assert lock.owner(tmp_path) is None and lock._held == []
+
+
+def test_who_looks_never_sees_half_of_what_the_owner_writes(tmp_path):
+    held = lock.Lock(tmp_path)
+    code = (
+        f'import sys; sys.path.append({str(lock.Path(lock.__file__).parents[2])!r})\n'
+        'from tagrun.store import lock\n'
+        'print(sum(not (lock.owner(sys.argv[1]) or {}).get("pid") for _ in range(5000)))\n'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as reader:
+        pids = [2**22, 7]
+        while reader.poll() is None:
+            held._write(pids[0])
+            pids.reverse()
+        assert reader.stdout.read() == b'0\n'
+    held.release()

@@ -77,3 +77,15 @@ def test_only_a_finished_run_whose_hook_failed_says_so():
     assert not statistic.hook_failed({**failed, 'status': 'failed'})
     assert not statistic.hook_failed({**failed, 'message': 'imported from MLflow'})
     assert not statistic.hook_failed({'status': 'finished'})
+
+
+@pytest.mark.parametrize('status', ['running', 'interrupted', 'failed', 'pruned', 'killed'])
+def test_a_run_that_is_started_again_is_running_before_its_training_wrote_anything(
+    tmp_path, status
+):
+    statistic.write(tmp_path, {'status': status})
+    held = lock.Lock(tmp_path)
+    assert statistic.state(tmp_path) == statistic.RUNNING
+    held.release()
+    expected = statistic.KILLED if status == 'running' else status
+    assert statistic.state(tmp_path) == expected

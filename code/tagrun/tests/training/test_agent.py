@@ -3,13 +3,16 @@ test_distributed.py starts them.
 """
 
 import json
+import os
 import signal
+import tempfile
 import types
+from pathlib import Path
 
 import pytest
 from closed_run import ARGS, INFO
 
-from tagrun.store import run_json, statistic
+from tagrun.store import lock, run_json, statistic
 from tagrun.training import agent
 from tagrun.training.report import describe, report
 
@@ -88,3 +91,60 @@ def test_where_one_was_killed_the_agent_dies_the_same_way(run):
     killed = [failure(0, code=-signal.SIGKILL), failure(1, code=-signal.SIGTERM)]
     assert agent._end(run, killed, 2) == 128 + signal.SIGKILL
     assert statistic.read(run)['status'] == 'running'
+
+
+@pytest.fixture
+def logs(monkeypatch):
+    """The agent's own folder, whose path is short: a socket is in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv(agent.MARK, folder)
+        yield Path(folder)
+
+
+def test_the_agent_owns_the_run_until_the_first_process_takes_the_lock_over(run, logs):
+    with agent._owned(run, logs):
+        assert lock.owner(run)['pid'] == os.getpid()
+        agent.take_lock_over()
+        # what the first process has holds it alone, from here on
+        descriptor = int(os.environ[lock.ENVIRONMENT])
+        held = lock.Lock(run)
+        assert held.descriptor == descriptor
+    assert lock.owner(run) is not None
+    held.release()
+    assert lock.owner(run) is None
+
+
+def test_a_run_that_nobody_took_over_is_free_when_the_agent_ends(run, logs):
+    with agent._owned(run, logs):
+        assert lock.owner(run) is not None
+    assert lock.owner(run) is None
+
+
+def test_the_agent_refuses_a_run_that_another_process_owns(run, logs, capfd, monkeypatch):
+    monkeypatch.setattr(lock, 'PATIENCE_S', 0.1)
+    held = lock.Lock(run)
+    with pytest.raises(SystemExit) as ending, agent._owned(run, logs):
+        pass
+    assert ending.value.code == 1 and 'is being trained already' in capfd.readouterr().err
+    held.release()
+
+
+def test_the_agent_of_a_further_machine_leaves_the_run_to_the_first(run, logs, monkeypatch):
+    monkeypatch.setenv(agent.NODES, '2 1 10.0.0.5:29500')
+    with agent._owned(run, logs):
+        assert lock.owner(run) is None
+
+
+@pytest.mark.parametrize('folder', ['/dev/null', '/nowhere', 'x' * 200])
+def test_without_an_agent_or_a_socket_the_first_process_takes_the_lock_itself(
+    run, tmp_path, monkeypatch, folder
+):
+    """As under torchrun by hand, or where the temporary folder's path is too long."""
+    monkeypatch.setenv(agent.MARK, folder)
+    long = tmp_path / ('y' * 120)
+    long.mkdir()
+    with agent._owned(run, long):
+        assert lock.owner(run) is None
+        agent.take_lock_over()
+        assert lock.ENVIRONMENT not in os.environ
+        lock.Lock(run).release()

@@ -12,6 +12,7 @@ from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import engines, launch
 from tagrun.core.launch.engines import LaunchOptions
+from tagrun.core.launch.ownership import Owned
 from tagrun.core.record import claim, plan
 from tagrun.core.record.plan import RunRequest
 from tagrun.store import jsonfile, run_json, statistic
@@ -52,8 +53,9 @@ def test_after_a_run_that_fails_the_others_are_trained_and_after_a_signal_they_a
     repository, monkeypatch, capsys
 ):
     folder, codes = prepared(repository), [1, 0, launch.RESUMABLE]
-    monkeypatch.setattr(launch, 'train_here', lambda *_: codes.pop(0))
-    assert launch.train_seeds(repository, folder, 5) == 1
+    monkeypatch.setattr(launch, 'train_owned', lambda *_: codes.pop(0))
+    with Owned(folder) as owned:
+        assert launch.train_seeds(repository, owned, 5) == 1
     assert codes == []
     assert '3 of 5 runs were begun' in capsys.readouterr().err
 

@@ -57,7 +57,9 @@ def test_a_run_that_is_trained_or_was_fetched_is_refused(repository, folder):
     info = run_json.read(folder)
     held = lock.Lock(folder)
     with pytest.raises(UserError, match='t1/0 is being trained: process'):
-        resume.prepare(repository, folder, info)
+        resume.resume(repository, folder)
+    with pytest.raises(UserError, match='t1/0 is being trained: process'):
+        resume.resume(repository, folder, LaunchOptions(engine='queue'))
     held.release()
     run_json.write(folder, {**info, 'fetched_from': 'origin'})
     with pytest.raises(UserError, match='was fetched from origin'):

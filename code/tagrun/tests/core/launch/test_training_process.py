@@ -1,12 +1,11 @@
 """core/launch/training_process.py: the process of a training or an evaluation, and its end."""
 
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from tagrun.core.launch import training_process
+from tagrun.core.launch.ownership import Owned
 from tagrun.store import lock, run_json, statistic
 
 MAIN = """\
@@ -38,8 +37,8 @@ def info(folder, **more):
 
 def test_main_py_of_the_frozen_code_runs_in_the_project(root, folder, capfd, monkeypatch):
     monkeypatch.delenv('PYTHONDONTWRITEBYTECODE', raising=False)
-    child = training_process.start(root, folder, folder, seed=7)
-    assert training_process.wait(child) == 0
+    with Owned(folder) as owned:
+        assert training_process.train(root, folder, owned, seed=7) == 0
     assert (folder / 'seen').read_text() == f'{root}|7|False'
     assert capfd.readouterr().out == 'to stdout\n'
 
@@ -51,19 +50,11 @@ def test_an_evaluation_has_the_runs_code_and_leaves_stdout_and_bytecode_alone(
     own = folder / 'evaluation' / '0'
     own.mkdir(parents=True)
     (own / 'exit').write_text('3')
-    child = training_process.start(root, folder, own, seed=7)
-    assert training_process.wait(child) == 3
+    with Owned(own) as owned:
+        assert training_process.train(root, folder, owned, seed=7) == 3
     assert (own / 'seen').read_text() == f'{root}|7|True' and not (folder / 'seen').exists()
     out, error = capfd.readouterr()
     assert (out, error) == ('', 'to stdout\n')
-
-
-def test_one_looks_now_and_then_while_one_waits(monkeypatch):
-    monkeypatch.setattr(training_process, 'LOOK_S', 0.05)
-    looks = []
-    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(0.5)'])
-    assert training_process.wait(child, lambda: looks.append(1)) == 0
-    assert len(looks) >= 2
 
 
 @pytest.mark.parametrize(
@@ -132,18 +123,6 @@ def test_a_start_that_wrote_nothing_changes_status_and_message_alone(
 def test_a_failure_is_neither_an_end_nor_a_stop_nor_a_kill(code, failed):
     assert training_process.failed_by_itself(code) is failed
     assert not training_process.failed_by_itself(-9) and not training_process.failed_by_itself(-15)
-
-
-def test_who_waits_knows_which_signals_were_handed_on():
-    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
-    asked = []
-
-    def stop():
-        if not asked:
-            signal.raise_signal(signal.SIGTERM)
-
-    assert training_process.wait(child, stop, asked) == -signal.SIGTERM
-    assert asked == [signal.SIGTERM]
 
 
 @pytest.mark.parametrize(

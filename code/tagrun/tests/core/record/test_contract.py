@@ -6,7 +6,7 @@ from project_factory import CODE
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.core.record import contract
-from tagrun.core.record.contract import EVALUATE, INPUTS, NODES, NPROC
+from tagrun.core.record.contract import EVALUATE, INPUTS, NODES, NPROC, OWNED
 
 
 def commit_with(project, text):
@@ -16,7 +16,7 @@ def commit_with(project, text):
 
 
 def test_this_code_has_the_features_that_its_commands_ask_for():
-    assert contract.frozen_features(CODE.parent) == {NPROC, NODES, EVALUATE, INPUTS}
+    assert contract.frozen_features(CODE.parent) == {NPROC, NODES, EVALUATE, INPUTS, OWNED}
 
 
 @pytest.mark.parametrize(
