@@ -11,6 +11,7 @@ from plain_english import CLAUSE_AS_SUBJECT, wrong_words
 from project_factory import CODE
 
 LINKED = [*PAGES, *sorted((CODE / 'tagrun').glob('*.md'))]
+CHECKED = [path for path in LINKED if path.name != 'CHANGELOG.md']
 
 WORDS = (1200, 1500)
 COLUMNS = 88
@@ -91,7 +92,7 @@ def test_the_index_has_each_page():
     assert {page.name for page in DOCS.glob('*.md')} - linked == {'README.md'}
 
 
-@pytest.mark.parametrize('path', PAGES, ids=shown)
+@pytest.mark.parametrize('path', CHECKED, ids=shown)
 def test_a_page_has_none_of_the_words_that_may_not_come_back(path):
     assert wrong_words('\n'.join(paragraphs(path)), CLAUSE_AS_SUBJECT) == []
 
