@@ -136,6 +136,15 @@ def _taken(folder: str | Path) -> int:
     return descriptor
 
 
+def keep_from_children() -> None:
+    """Let no program that this process starts inherit the lock that it was handed.
+
+    What a module starts while it is imported, before `Lock` adopts it, must not hold it on.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.set_inheritable(int(os.environ.get(ENVIRONMENT, '')), False)
+
+
 def _adopted(folder: str | Path) -> int | None:
     """Return the descriptor that whoever started us handed on with the run's lock; None without.
 

@@ -2,8 +2,10 @@
 code. Reads no file of today's checkout.
 """
 
+from tagrun.store import lock
 from tagrun.training import signals
 
+lock.keep_from_children()
 signals.end_by_ctrl_c()
 
 try:

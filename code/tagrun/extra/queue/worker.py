@@ -69,11 +69,12 @@ def _append(path: Path, text: str) -> None:
 
 def _work_off(repository: Repository, slot: int, devices: list[str]) -> int:
     """Train what is queued. Runs that somebody else trains are waited for."""
-    root = repository.root
+    root, has_looked_twice = repository.root, False
     while True:
         elsewhere = _trained_elsewhere(root)
         taken = entries.take(root, skip=elsewhere)
         if taken:
+            has_looked_twice = False
             _choose_devices(taken.entry.folder(root), slot, devices)
             code = _train(repository, taken)
             # it was asked to stop
@@ -82,8 +83,12 @@ def _work_off(repository: Repository, slot: int, devices: list[str]) -> int:
                 return code
         elif any(_has_no_worker(root, run) for run in elsewhere):
             time.sleep(LOOK_S)
-        else:
+        elif has_looked_twice or not entries.waiting(root):
             return 0
+        else:
+            # `queue priority` holds an entry for an instant
+            has_looked_twice = True
+            time.sleep(LOOK_S)
 
 
 def _trained_elsewhere(root: Path) -> list[Ref]:

@@ -216,3 +216,30 @@ def test_who_looks_never_sees_half_of_what_the_owner_writes(tmp_path):
             pids.reverse()
         assert reader.stdout.read() == b'0\n'
     held.release()
+
+
+def test_what_is_started_before_the_lock_is_adopted_does_not_hold_it_on(tmp_path):
+    """As a module may, while it is imported: a shell's background process outlives the training."""
+    held = lock.Lock(tmp_path)
+    code = (
+        f'import os, sys; sys.path.append({str(lock.Path(lock.__file__).parents[2])!r})\n'
+        'from tagrun.store import lock\n'
+        'lock.keep_from_children()\n'
+        'os.system("sleep 60 & echo $!")\n'
+        'lock.Lock(sys.argv[1])\n'
+    )
+    descriptor = held.descriptor
+    child = subprocess.Popen(
+        [sys.executable, '-u', '-c', code, str(tmp_path)],
+        env={**os.environ, lock.ENVIRONMENT: str(descriptor)},
+        pass_fds=(descriptor,),
+        stdout=subprocess.PIPE,
+    )
+    held.hand_on(child.pid)
+    left = int(child.stdout.readline())
+    try:
+        assert child.wait(60) == 0
+        assert lock.owner(tmp_path) is None
+    finally:
+        os.kill(left, signal.SIGKILL)
+        child.stdout.close()

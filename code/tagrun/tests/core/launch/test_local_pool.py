@@ -1,9 +1,11 @@
 """Runs of this machine, several at once."""
 
+import os
 import signal
 
 import pytest
 from project_factory import wait_for
+from start_window import StartWindow
 
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import local_pool
@@ -111,6 +113,56 @@ def test_gpus_are_those_that_the_environment_lets_us_see(monkeypatch):
     monkeypatch.delenv(VISIBLE)
     monkeypatch.setenv('PATH', '')
     assert local_pool.gpus() == []
+
+
+def test_a_run_is_owned_from_its_start_on_and_started_once(stubbed, repository):
+    """No matter how long its training takes to come to its first line."""
+    (folder,) = created(repository, 1, stubbed)
+    pool = Pool(repository, at_once=2)
+    with StartWindow(stubbed) as window, pytest.MonkeyPatch.context() as patch:
+        patch.setenv('PYTHONPATH', stubbed.env['PYTHONPATH'])
+        pool.start(folder)
+        pid = pool.children['t1/0'].pid
+        assert lock.owner(folder) is not None
+        pool.start(folder)
+        assert pool.children['t1/0'].pid == pid
+        other = Pool(repository)
+        other.start(folder)
+        assert other.children['t1/0'].pid is None
+        training = window.wait_for('t1/0')
+        assert lock.owner(folder)['pid'] == training
+        window.open()
+        assert ended_runs(pool)['t1/0'].code == 0
+        assert window.trainings('t1/0') == [training]
+
+
+def test_a_signal_to_who_prepares_a_run_in_the_pool_prevents_its_training(
+    stubbed, repository, monkeypatch
+):
+    """Its process owns the run, and has not started the training."""
+    (folder,) = created(repository, 1, stubbed)
+
+    def train_owned(repository, owned):
+        # as `stop` does, which looks into the lock
+        assert lock.signal_owner(folder, signal.SIGTERM)
+        return real(repository, owned)
+
+    real = local_pool.train_owned
+    monkeypatch.setattr(local_pool, 'train_owned', train_owned)
+    pool = Pool(repository)
+    pool.start(folder)
+    assert ended_runs(pool)['t1/0'].code == local_pool.launch.RESUMABLE
+    assert statistic.state(folder) == statistic.INTERRUPTED and lock.owner(folder) is None
+    assert not (folder / 'log').exists()
+
+
+def test_no_descriptor_stays_open_in_a_long_session(stubbed, repository):
+    pool = Pool(repository)
+    before = len(os.listdir('/dev/fd'))
+    for folder in created(repository, 3, stubbed):
+        pool.start(folder)
+        assert ended_runs(pool)
+    assert len(os.listdir('/dev/fd')) == before
 
 
 def test_memory_is_a_number():

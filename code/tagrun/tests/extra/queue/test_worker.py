@@ -102,6 +102,17 @@ def test_a_run_that_is_done_is_not_trained_and_git_gets_its_result(repository, q
     assert trained.runs == ['recorded'] and not state(repository)
 
 
+def test_an_entry_that_is_held_for_an_instant_is_looked_at_again(
+    repository, queued, trained, monkeypatch
+):
+    """As `queue priority` holds it; the only worker does not end meanwhile."""
+    run = queued(0)
+    held = entries._hold(entries.path(repository.root, run))
+    monkeypatch.setattr(worker.time, 'sleep', lambda _: os.close(held))
+    assert worker.work(repository, 0, []) == 0
+    assert [number for number, _ in trained.runs] == [0] and not state(repository)
+
+
 def test_each_slot_has_its_gpus(repository, queued, trained, monkeypatch):
     monkeypatch.setenv(VISIBLE, '4,5,6,7')
     info = run_json.read(queued(0).folder(repository.root))
