@@ -3,7 +3,7 @@
 .venv is the project's own environment, with exactly those versions. The first command that needs
 packages does it by itself. uv installs them if it is on the PATH, else pip. An environment of
 yours, active or named in TAGRUN_PYTHON, is used as it is: nothing is installed into it, and what it
-lacks is named. One that was killed starts again from an empty .venv. This file needs no package.
+lacks is named. A `setup` that was killed begins again with an empty .venv.
 """
 
 from tagrun.core.cli.messages import echo

@@ -152,8 +152,12 @@ def _sentence_of(action: argparse.Action, problem: str) -> str:
 
 
 def _choice(name: str, given: str, known: Sequence[str]) -> str:
-    word = given.strip('\'"')
-    near = [] if word.isdecimal() else difflib.get_close_matches(word, known, n=1)
+    word, near = given.strip('\'"'), []
+    if word.isdecimal():
+        # newer versions of argparse quote it
+        given = word
+    else:
+        near = difflib.get_close_matches(word, known, n=1)
     hint = f'; did you mean {near[0]}?' if near else ''
     *others, last = known
     listed = f'{", ".join(others)} or {last}' if others else last
