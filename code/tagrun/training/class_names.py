@@ -36,6 +36,11 @@ def class_names(loaders: Mapping[str, Any]) -> dict[str, Names]:
     return {phase: names.get(phase) for phase in loaders}
 
 
+def phase_of(metric: str, phases: Iterable[str]) -> str:
+    """Return the phase of 'val/a/acc', whose own name may have a slash; '' where it has none."""
+    return max((each for each in phases if metric.startswith(f'{each}/')), key=len, default='')
+
+
 def _runs_code(loader: Any) -> bool:
     """Return whether to look for `classes` runs code of a data set."""
     return any(_is_computed(dataset, 'classes') for dataset in _datasets(loader))

@@ -35,7 +35,7 @@ from tagrun.training import (
     state_parts,
 )
 from tagrun.training.checks import check_batches, check_state
-from tagrun.training.class_names import class_names
+from tagrun.training.class_names import class_names, phase_of
 from tagrun.training.closing import attempt
 from tagrun.training.epoch_history import METRIC, columns
 from tagrun.training.group import Alone
@@ -230,8 +230,7 @@ class Evaluation:
         self._log.only_file(f'{"  ".join(words)}\n')
 
     def _classes_of(self, metric: str) -> list[str] | None:
-        phase, _, _ = metric.partition('/')
-        return self._classes.get(phase)
+        return self._classes.get(phase_of(metric, self._classes))
 
     # --- what Run shows in TensorBoard, and an evaluation does not --------------------------------
 

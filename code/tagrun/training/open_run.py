@@ -82,5 +82,7 @@ def _scratch(code: Path) -> Path:
     root = layout.root_of(code)
     number, folder = layout.claim(root, layout.SCRATCH)
     seed = int((code / 'seed').read_text())
-    run_json.write(folder, run_json.build(root, layout.SCRATCH, number, None, seed))
+    created = run_json.now()
+    info = run_json.build(root, layout.SCRATCH, number, None, seed, created=created)
+    run_json.write(folder, info)
     return folder

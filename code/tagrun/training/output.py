@@ -36,7 +36,7 @@ from tagrun.training import (
 )
 from tagrun.training.args import former
 from tagrun.training.checks import warn_of_unsaved
-from tagrun.training.class_names import class_names
+from tagrun.training.class_names import class_names, phase_of
 from tagrun.training.epoch_history import EpochHistory
 from tagrun.training.loader import count_batches
 from tagrun.training.log import Log
@@ -249,10 +249,8 @@ class Files:
 
     def _check_monitor(self, epoch: int, numbers: dict[str, float]) -> None:
         """Say that the first epoch cannot be the best, unless its phase comes in a later one."""
-        phase, _, _ = self._args.monitor.partition('/')
-        is_later = phase in self._args.phases and not any(
-            name.startswith(f'{phase}/') for name in numbers
-        )
+        phase = phase_of(self._args.monitor, self._args.phases)
+        is_later = phase and not any(name.startswith(f'{phase}/') for name in numbers)
         if self._args.monitor not in numbers and not is_later:
             info(
                 f'tagrun: epoch {epoch} cannot be the best: it has no {self._args.monitor}, which '
@@ -266,8 +264,7 @@ class Files:
 
     def _classes_of(self, metric: str, count: int) -> list[str] | None:
         """Return the names of the phase's classes, where they are as many as the matrix has."""
-        phase, _, _ = metric.partition('/')
-        classes = self._classes.get(phase)
+        classes = self._classes.get(phase_of(metric, self._classes))
         return classes if classes and len(classes) == count else None
 
     def trace_weights(self, epoch: int, digest: Digest) -> None:

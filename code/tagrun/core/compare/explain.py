@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict
 
+from tagrun.core.cli.messages import UserError
 from tagrun.core.compare import first_divergence, seed_noise, surroundings
 from tagrun.core.compare.run_files import RunFiles
 from tagrun.core.compare.seed_noise import MetricDifference
@@ -61,10 +62,12 @@ class Comparison(TypedDict):
 
 
 def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) -> Comparison:
-    """Return what differs between two runs, without secrets."""
+    """Return what differs between two runs, without secrets.
+
+    Raises UserError where a file that is there cannot be read.
+    """
     groups = surroundings.differences(one, other)
     unfinished = [str(files.run) for files in (one, other) if _is_unfinished(files)]
-    between = first_divergence.as_far_as_both_go if unfinished else first_divergence.between
     comparison: Comparison = {
         'runs': [str(one.run), str(other.run)],
         'code': _code(repository, one, other),
@@ -80,11 +83,23 @@ def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) 
         'surroundings_known': bool(one.environment and other.environment),
         'unfinished': unfinished,
         'compared': _compared(one.folder, other.folder),
-        'first_difference': between(one.folder, other.folder),
+        'first_difference': _first_difference(one.folder, other.folder, bool(unfinished)),
         'metric': seed_noise.compare(repository, root, one, other),
     }
     redacted: Comparison = secret_rules.redact_value(comparison)
     return redacted
+
+
+def _first_difference(one: Path, other: Path, is_unfinished: bool) -> dict[str, Any] | None:
+    """Return where two runs part. Raises UserError where a file that is there cannot be read."""
+    between = first_divergence.as_far_as_both_go if is_unfinished else first_divergence.between
+    if not between(one, other):
+        return None
+    problem = first_divergence.unreadable(first_divergence.compared_files(one, other))
+    if problem:
+        raise UserError(f'{problem}, so the two cannot be compared')
+    # a file that could not be read for a moment is read now
+    return between(one, other)
 
 
 def _is_unfinished(files: RunFiles) -> bool:

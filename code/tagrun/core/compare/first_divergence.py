@@ -10,14 +10,15 @@ run.json. No other file is read: surroundings.py compares what the runs were tra
 """
 
 import errno
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tagrun.store import history, safe_read, statistic, trace
-from tagrun.store.run_ref import RunRef
 
 # {'stream', 'here', 'there'}, and 'epoch' and 'step' where they are known
 Difference = dict[str, Any]
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 WORDS = {
     'order': 'the order of the samples',
     'batch': 'the content of the batch',
@@ -53,18 +54,27 @@ def as_far_as_both_go(left: Path, right: Path) -> Difference | None:
     return _of_metrics(left_rows[:count], right_rows[:count])
 
 
-def unreadable(*folders: Path) -> str:
-    """Return which file that is compared is there and cannot be read, and why; ''."""
-    for folder in folders:
-        for name in (trace.NAME, history.NAME, statistic.NAME):
-            try:
-                safe_read.read_bytes(folder / name)
-            except OSError as error:
-                if error.errno != errno.ENOENT:
-                    return f'{RunRef.of_folder(folder)}/{name} cannot be read ({error.strerror})'
-            except ValueError:  # something else than a file
-                continue
+def unreadable(paths: Iterable[Path]) -> str:
+    """Return which file is there and cannot be read, and why; ''.
+
+    To a comparison it looks like one that is missing.
+    """
+    for path in paths:
+        try:
+            safe_read.read_bytes(path)
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                name = '/'.join(path.parts[-3:])
+                return f'{name} cannot be read ({error.strerror})'
+        except ValueError:  # something else than a file, or a larger one
+            continue
     return ''
+
+
+def compared_files(*folders: Path) -> list[Path]:
+    """Return the files that `between` reads."""
+    names = (trace.NAME, history.NAME, statistic.NAME)
+    return [folder / name for folder in folders for name in names]
 
 
 def what(difference: Difference) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.core.cli.messages import echo, plural
-from tagrun.core.compare import run_files, surroundings
+from tagrun.core.compare import first_divergence, run_files, surroundings
 from tagrun.core.compare.first_divergence import Difference
 from tagrun.core.compare.run_files import RunFiles
 from tagrun.core.launch import rerun_verdict
 from tagrun.store import confusion, run_json, statistic
 from tagrun.store.evaluations import EvaluationRef
+from tagrun.store.run_ref import RunRef
 
 DIFFERS = rerun_verdict.DIFFERS
 
@@ -28,12 +29,20 @@ def report(root: Path, folder: Path, info: dict[str, Any]) -> int:
     """
     run = run_json.ref(info)
     original = EvaluationRef(run, info[run_json.EVALUATE]['rerun_of'])
-    files = [run_files.read_folder(run, each) for each in (original.folder(root), folder)]
-    before, after = files
+    folders = original.folder(root), folder
+    before, after = _read(run, folders)
     if before.statistic.get('status') != statistic.FINISHED:
         echo(f'tagrun: {original} did not finish: there is nothing to compare with')
         return 0
     difference = first_difference(after, before)
+    if difference:
+        problem = first_divergence.unreadable(_compared_files(folders))
+        if problem:
+            echo(f'tagrun: it is not compared with {original}: {problem}')
+            return rerun_verdict.FAILED
+        # a file that could not be read for a moment is read now
+        before, after = _read(run, folders)
+        difference = first_difference(after, before)
     groups = surroundings.differences(before, after)
     _write(folder, difference, groups)
     lines = rerun_verdict.difference_lines(groups)
@@ -47,6 +56,15 @@ def report(root: Path, folder: Path, info: dict[str, Any]) -> int:
     for line in lines:
         echo(f'  {line}')
     return DIFFERS if difference else 0
+
+
+def _read(run: RunRef, folders: tuple[Path, Path]) -> tuple[RunFiles, RunFiles]:
+    before, after = (run_files.read_folder(run, folder) for folder in folders)
+    return before, after
+
+
+def _compared_files(folders: tuple[Path, Path]) -> list[Path]:
+    return [folder / name for folder in folders for name in (statistic.NAME, confusion.NAME)]
 
 
 def first_difference(here: RunFiles, there: RunFiles) -> Difference | None:

@@ -74,7 +74,8 @@ class Watch:
         is_whole = _is_finished(self._original)
         difference = self._difference or self._compare(is_whole)
         if difference and not self._difference:
-            problem = first_divergence.unreadable(self._folder, self._original)
+            files = first_divergence.compared_files(self._folder, self._original)
+            problem = first_divergence.unreadable(files)
             if problem:
                 self._report_unread(problem)
                 return FAILED

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from tagrun.training.class_names import class_names
+from tagrun.training.class_names import class_names, phase_of
 from tagrun.training.loader import Loader
 
 
@@ -84,3 +84,12 @@ def test_classes_that_are_code_are_read_in_another_process(compute, found, said,
 
 def test_a_data_set_that_finds_its_attributes_by_code_may_have_none():
     assert names(Delegating(int)) is None
+
+
+def test_the_phase_of_a_metric_may_have_a_slash():
+    phases = ['val', 'val/a', 'train']
+    metrics = ('val/acc', 'val/a/acc', 'val/a/f1/cat', 'val/ab/acc', 'other/acc', 'train')
+    assert [phase_of(metric, phases) for metric in metrics] == [
+        *('val', 'val/a', 'val/a', 'val'),
+        *('', ''),
+    ]

@@ -291,3 +291,27 @@ def test_how_it_ended_is_written_after_a_report_that_nobody_waits_for(folder, ca
 
     run = Closed(folder, capfd, KeyboardInterrupt(), signal.SIGINT, before=submit)
     assert statuses == ['running'] and run.statistic['status'] == 'interrupted'
+
+
+def test_phases_of_any_name_are_saved_in_between_and_go_on_there(project):
+    """The name has a slash, a space and a letter that ASCII lacks; training fails within it."""
+    project.edit(
+        'dataloader.py',
+        "        'val': Loader(val_set",
+        "        'val/a ü': Loader(val_set",
+    )
+    fails = (
+        '        for x, y in run.batches(state, loader, phase):',
+        "            if 'ü' in phase and state.batch == 3 and not (run.folder / 'go').exists():\n"
+        "                (run.folder / 'go').touch()\n"
+        "                raise ValueError('here')\n",
+    )
+    path = project.root / 'code' / 'epoch.py'
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(index for index, line in enumerate(lines) if line.startswith(fails[0]))
+    path.write_text(''.join([*lines[: at + 1], fails[1], *lines[at + 1 :]]))
+    project.configure(phases="('train', 'val/a ü')", monitor="'val/a ü/acc'", eval_batch_size='50')
+    project.tagrun('run', 't1', '--set', 'epochs=1', 'save_minutes=0.0', code=1)
+    said = project.tagrun('continue', 't1').stderr
+    assert 'in epoch 1, after 3 batches of val/a ü' in said
+    assert project.statistic('t1/0')['best_epoch'] == 1

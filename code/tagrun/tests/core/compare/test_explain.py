@@ -3,9 +3,10 @@
 import pytest
 from run_factory import run
 
+from tagrun.core.cli.messages import UserError
 from tagrun.core.compare import explain, run_files
 from tagrun.core.git.process import GitError
-from tagrun.store import history, jsonfile, trace
+from tagrun.store import history, jsonfile, safe_read, trace
 from tagrun.store.run_ref import RunRef
 
 ENVIRONMENT = {
@@ -119,3 +120,22 @@ def test_a_run_that_is_not_finished_is_compared_as_far_as_it_goes(root, compare)
     assert comparison['unfinished'] == ['b/0'] and comparison['first_difference'] is None
     (folder / trace.NAME).write_text(trace.HEADER + '0,0,a,b,0.6,\n')
     assert compare()['first_difference']['stream'] == 'loss'
+
+
+def test_a_file_that_cannot_be_read_is_named_and_is_no_difference(root, compare, monkeypatch):
+    for name in ('a/0', 'b/0'):
+        history.write(run(root, name), [{'val/acc': 0.5}])
+    left, real = [1], safe_read.open_file
+
+    def open_file(path):
+        if str(path).endswith('b/0/history.csv'):
+            left[0] -= 1
+            if left[0] >= 0:
+                raise OSError(5, 'Input/output error')
+        return real(path)
+
+    monkeypatch.setattr(safe_read, 'open_file', open_file)
+    assert compare()['first_difference'] is None
+    left[0] = 99
+    with pytest.raises(UserError, match='b/0/history.csv cannot be read .Input/output error.'):
+        compare()

@@ -4,7 +4,7 @@ import pytest
 from run_factory import run
 
 from tagrun.core.launch import evaluation_verdict
-from tagrun.store import confusion, evaluations, jsonfile, run_json, statistic
+from tagrun.store import confusion, evaluations, jsonfile, run_json, safe_read, statistic
 
 METRIC = {'test/loss': 0.25, 'test/acc': 0.9, 'test/odd': 'nan'}
 DATA = {'test': {'samples': 1000, 'digest': '5d0c6a9f'}}
@@ -98,3 +98,29 @@ def test_without_a_finished_first_one_there_is_no_verdict(root, folders, capsys)
     assert verdict(root, folders[1]) == 0
     assert 'did not finish: there is nothing to compare with' in capsys.readouterr().err
     assert 'verdict' not in run_json.read(folders[1])
+
+
+def broken_reads(monkeypatch, name, times):
+    """Let the next `times` reads of a file of the second evaluation fail."""
+    left, real = [times], safe_read.open_file
+
+    def open_file(path):
+        if str(path).endswith(f'1/{name}'):
+            left[0] -= 1
+            if left[0] >= 0:
+                raise OSError(5, 'Input/output error')
+        return real(path)
+
+    monkeypatch.setattr(safe_read, 'open_file', open_file)
+
+
+@pytest.mark.parametrize('name', ['statistic.json', 'confusion.json'])
+def test_a_read_that_fails_is_no_difference(root, folders, monkeypatch, capsys, name):
+    with monkeypatch.context() as moment:
+        broken_reads(moment, name, 1)
+        assert verdict(root, folders[1]) == 0
+    broken_reads(monkeypatch, name, 99)
+    assert verdict(root, folders[1]) == 1
+    said = capsys.readouterr().err
+    assert f'evaluation/1/{name} cannot be read (Input/output error)' in said
+    assert 'not the same' not in said
