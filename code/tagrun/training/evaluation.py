@@ -65,7 +65,7 @@ class Evaluation:
         self.samples = 0
         self._request: dict[str, Any] = self.info[run_json.EVALUATE]
         self._inputs = RunInputs(self.root, folder, self.info, Alone())
-        self._stop = Stop()
+        self._stop = Stop(info, 'stopping after this batch')
         self._acquire()
         os.chdir(self.root)
         self._phases: list[str] = []  # as epoch.py gets them
@@ -85,6 +85,7 @@ class Evaluation:
             self.device = distributed.own_device(self.args.device)
             seeding.seed_everything(self.args.seed)
             self._bars = Bars(None, 0, self._log.screen, one_phase=True)
+            self._log.draw_below(self._bars.block)
             self._write(statistic.RUNNING)
         except Exception as error:  # a value in config.py; there is nothing to close yet
             self._fail([error])

@@ -13,13 +13,15 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+from rich.text import Text
 
 from tagrun.training import noise
+from tagrun.training.live_block import Block, console_of
+from tagrun.training.terminal import can_draw, width_of
 
 STDERR = 2  # its descriptor
 
@@ -85,14 +87,12 @@ class _Lines:
 
 
 class _Tee:
-    """Stands for stdout or stderr. Keeps a line whole beside a bar: bars are cleared, the text
-    printed, the bars redrawn.
-    """
+    """Stands for stdout or stderr. What is printed goes above the bars."""
 
     def __init__(self, name: str, screen: Any, lines: _Lines | None, hidden: bool) -> None:
         """lines: None where nothing goes to the file."""
         self.warnings = 0  # that were printed
-        self.bars: Any = None  # the stream on which bars are drawn
+        self.block: Block | None = None  # that is drawn on the same terminal
         self._name, self._screen, self._lines, self._hidden = name, screen, lines, hidden
         self._owner = os.getpid()
 
@@ -102,15 +102,20 @@ class _Tee:
             self._lines.add(text, self._name)
         if noise.is_noise(frame, in_worker=os.getpid() != self._owner):
             self.warnings += noise.is_warning(frame)
-        elif not self._hidden:
-            self._show(text)
+        else:
+            self.show(text)
         return len(text)
 
-    def _show(self, text: str) -> None:
+    def show(self, text: str) -> None:
+        """Write to the screen alone."""
+        if self._hidden:
+            return
+        if self.block:
+            self.block.print(text)
+            return
         try:
-            with tqdm.external_write_mode(file=self.bars):
-                self._screen.write(text)
-                self._screen.flush()
+            self._screen.write(text)
+            self._screen.flush()
         # the terminal went away, or `run t1 | head -1`: training goes on
         except (OSError, ValueError):
             self._hidden = True
@@ -155,8 +160,7 @@ class Log:
         tees: Any = self._tees
         sys.stdout, sys.stderr = tees
         self.screen = tees[1] if self._is_file(screen) else screen
-        for tee in self._tees:
-            tee.bars = self.screen
+        self._is_table = shown and can_draw(stdout)
         self._unraisable_hook, sys.unraisablehook = sys.unraisablehook, self._log_unraisable
         _lead_loggers(self._streams, self._tees)
 
@@ -189,6 +193,27 @@ class Log:
         """Write lines to the log alone, without times."""
         with contextlib.suppress(OSError):
             self._lines.file.write(''.join(f'{line}\n' for line in lines).encode())
+
+    def draw_below(self, block: Block | None) -> None:
+        """Print above a block of lines that is drawn on the same terminal, from here on."""
+        for tee, stream in zip(self._tees, (self._streams[0], self.screen), strict=True):
+            tee.block = block if block and block.shares_terminal(stream) else None
+
+    def print_row(self, line: str, rows: Callable[[int], Sequence[Text]]) -> None:
+        """Print a line; on a terminal the rows of a table in its place.
+
+        rows: gets the number of columns.
+        """
+        if not self._is_table:
+            print(line)
+            return
+        stdout = self._streams[0]
+        self._lines.add(f'{line}\n', 'stdout')
+        console = console_of(stdout)
+        with console.capture() as capture:
+            for row in rows(width_of(stdout)):
+                console.print(row, soft_wrap=True)
+        self._tees[0].show(capture.get())
 
     def only_file(self, text: str) -> None:
         """Write to the log alone. A full disk takes no line, and the next save will say so."""

@@ -38,11 +38,13 @@ from tagrun.training.args import former
 from tagrun.training.checks import warn_of_unsaved
 from tagrun.training.class_names import class_names, phase_of
 from tagrun.training.epoch_history import EpochHistory
+from tagrun.training.epoch_table import EpochTable
 from tagrun.training.loader import count_batches
 from tagrun.training.log import Log
 from tagrun.training.progress import Bars
 from tagrun.training.report import Ending, ended, epoch_line, first_start, info, now, report
 from tagrun.training.sizes import Sizes
+from tagrun.training.startup import Startup
 from tagrun.training.trace import Trace, TrainedStep
 from tagrun.training.writer import Writer
 
@@ -64,6 +66,7 @@ class Files:
         self._digest: Digest = None  # of the last epoch's weights
         self._matrices: dict[str, Any] | None = None  # those that confusion.json has
         self._drawn = time.monotonic()  # when a confusion matrix was drawn last
+        self._startup: Startup | None = None  # what the screen shows until `open`
         self._first_epoch = 1  # that this run trains: more, where it began with a checkpoint
         self._former: dict[str, Any] = {}  # arguments that had other values at an earlier start
         # made by `acquire`
@@ -77,6 +80,7 @@ class Files:
         self._trace: Trace
         self._writer: Writer
         self._bars: Bars
+        self._table: EpochTable
 
     # --- the beginning ---------------------------------------------------------------------------
 
@@ -91,8 +95,12 @@ class Files:
         self._log = log_head.open_log(self._folder, info)
 
     def begin(self, args: SimpleNamespace) -> None:
-        """Write the arguments, as they are trained, to the head of the log."""
+        """Write the arguments, as they are trained, to the head of the log.
+
+        Until `open` is called, the data and the model are loaded.
+        """
         self._log.head(log_head.of_arguments(args))
+        self._startup = Startup(self._log)
 
     def restore(self, name: str | None, state: Any) -> dict[str, Any]:
         """Load checkpoint `name`, or the newest before it that is whole; {} where there is none."""
@@ -124,7 +132,12 @@ class Files:
         if saved and not saved.get('tensorboard') and state.epoch >= (args.epochs or math.inf):
             info(f'all {args.epochs} epochs are trained already: --set epochs=… trains longer')
         self._sizes.begin(state, loaders)
-        self._bars = Bars(args.epochs, state.epoch, self._log.screen)
+        if self._startup:
+            self._startup.end()
+        self._bars = Bars(args.epochs, state.epoch, self._log.screen, monitor=args.monitor)
+        self._bars.best(state.history)
+        self._table = EpochTable(args.epochs)
+        self._log.draw_below(self._bars.block)
         self._closers += [self._log.say_warnings, self._bars.close]
         # the names of the run's folder, its tag's and __result__, should the power go
         for parent in self._folder.parents[:3]:
@@ -235,9 +248,10 @@ class Files:
     # --- at an epoch's end -----------------------------------------------------------------------
 
     def end_epoch(self, state: Any, numbers: dict[str, float], last: bool) -> None:
-        """Show the epoch's metrics: in a line, on the bars and in TensorBoard."""
-        self._bars.epoch()
-        print(epoch_line(state.history, self._args.epochs))
+        """Show the epoch's metrics: in a row, on the bars and in TensorBoard."""
+        self._bars.epoch(state.history)
+        line = epoch_line(state.history, self._args.epochs)
+        self._log.print_row(line, lambda columns: self._table.rows(state.history, columns))
         if state.epoch == self._first_epoch:
             self._writer.hparams(self._args)
             self._check_monitor(state.epoch, numbers)
@@ -339,6 +353,8 @@ class Files:
 
     def announce(self, ending: Ending) -> None:
         """Say how the run ended. The traceback is for the log, or with TAGRUN_DEBUG the screen."""
+        if self._startup:
+            self._startup.clear()
         say_traceback = info if os.environ.get('TAGRUN_DEBUG') else self._log.only_file
         line = f'tagrun: {run_json.name(self._info)} {ending.text}'
         if by_hand.is_by_hand(self._info):

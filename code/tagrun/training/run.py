@@ -40,7 +40,7 @@ from tagrun.training.loader import (
 from tagrun.training.meter import Meter
 from tagrun.training.output import Digest, Files
 from tagrun.training.phase_batches import PhaseBatches
-from tagrun.training.report import describe
+from tagrun.training.report import describe, info
 from tagrun.training.run_inputs import RunInputs
 from tagrun.training.short_run import ShortRun
 from tagrun.training.signals import Pruned, Stop
@@ -67,7 +67,7 @@ class Run:
         self.folder, self.info = folder, run_json.read(folder)
         self.root = folder.parents[2]  # not run.json's: the project may have been moved since
         self.args, self.device = SimpleNamespace(), torch.device('cpu')
-        self._group, self._output, self._stop = group, output, Stop()
+        self._group, self._output, self._stop = group, output, Stop(info)
         self._inputs = RunInputs(self.root, folder, self.info, group, output)
         self._output.acquire(self.info)
         self._group.begin()

@@ -1,18 +1,20 @@
 """A signal asks the run to stop after the step it is in; a second Ctrl-C stops it now.
 
-    stop = Stop(); … if stop.signal: save and raise stop.exception()
+    stop = Stop(print); … if stop.signal: save and raise stop.exception()
 
-The handler sets a flag and nothing else: what a save is in the middle of is finished first. A data
+The handler says so and sets a flag: what a save is in the middle of is finished first. A data
 worker has none of this: it leaves Ctrl-C and a scheduler's warning to the training process, and
 dies of SIGTERM like any child, but not at once.
 """
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from tagrun.store import run_json
@@ -30,9 +32,17 @@ def end_by_ctrl_c() -> None:
 
     Torch and the researcher's modules load meanwhile, for seconds; nothing is to be saved yet.
     """
-    is_training = run_json.ENVIRONMENT in os.environ and multiprocessing.parent_process() is None
-    if is_training and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if _is_training() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def is_first_process() -> bool:
+    """Return whether a command started this process to train a run, and no other one is shown."""
+    return _is_training() and 'LOCAL_RANK' not in os.environ
+
+
+def _is_training() -> bool:
+    return run_json.ENVIRONMENT in os.environ and multiprocessing.parent_process() is None
 
 
 class Stopped(BaseException):
@@ -52,9 +62,15 @@ class Pruned(BaseException):
 
 
 class Stop:
-    """What asks the process to stop. Installs the handlers."""
+    """What asks the process to stop. Installs the handlers.
 
-    def __init__(self) -> None:
+    say: prints, when the first signal comes, what it does; effect: that.
+    """
+
+    def __init__(
+        self, say: Callable[[str], object], effect: str = 'stopping after this step and saving'
+    ) -> None:
+        self._say, self._effect = say, effect
         self.signal: int | None = None  # the number of the first that came
         self._presses, self._limit = 0, 2  # of Ctrl-C: so far; until it stops at once
         self._exiting = False
@@ -84,6 +100,8 @@ class Stop:
         self._exiting, self._limit = True, self._presses + 2
 
     def handle(self, number: int, _: FrameType | None) -> None:
+        if self.signal is None:
+            self._answer(number)
         self.signal = self.signal or number
         self._presses += number == signal.SIGINT
         if number == signal.SIGINT and self._presses >= self._limit:
@@ -91,6 +109,14 @@ class Stop:
                 os._exit(130)
             self.begin_exit()
             raise KeyboardInterrupt
+
+    def _answer(self, number: int) -> None:
+        """Say at once what the first signal does."""
+        name = '' if number == signal.SIGINT else f'{signal.Signals(number).name}: '
+        once_more = '; Ctrl-C once more stops now' if number == signal.SIGINT else ''
+        # RuntimeError: it came while the same stream was written
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            self._say(f'{name}{self._effect}{once_more}')
 
 
 def _ignore_late_signals() -> None:

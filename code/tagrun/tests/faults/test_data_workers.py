@@ -74,7 +74,7 @@ def test_data_workers_die_of_sigterm_and_leave_ctrl_c_to_training():
     """Ctrl-C at a terminal reaches them too; a worker that lived on would hold what it holds."""
     code = (
         'import os, signal, sys, time; from tagrun.training.signals import Stop\nstop = '
-        'Stop()\nchild = os.fork()\n'
+        'Stop(print)\nchild = os.fork()\n'
         'if not child:\n    time.sleep(60)\n'
         'time.sleep(0.2); os.kill(child, signal.SIGINT); time.sleep(0.2)\nassert '
         'os.waitpid(child, os.WNOHANG) == (0, 0)\n'

@@ -88,7 +88,7 @@ def test_everything_is_put_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
     restore = host.restorer()
-    Stop()
+    Stop(print)
     os.chdir('/')
     seeding.set_determinism('exact')
     torch.set_num_threads(before[1] + 1)
@@ -99,7 +99,7 @@ def test_everything_is_put_back(tmp_path, monkeypatch):
 
 def test_a_child_of_a_process_that_lives_on_can_be_interrupted(tmp_path):
     restore = host.restorer()
-    Stop()
+    Stop(print)
     restore()
     reader, writer = os.pipe()
     if os.fork() == 0:
@@ -112,7 +112,7 @@ def test_a_child_of_a_process_that_lives_on_can_be_interrupted(tmp_path):
 def test_a_run_in_another_thread_has_no_handlers():
     before = signal.getsignal(signal.SIGTERM)
     restore = host.restorer()
-    thread = threading.Thread(target=lambda: (Stop(), restore()))
+    thread = threading.Thread(target=lambda: (Stop(print), restore()))
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) == before

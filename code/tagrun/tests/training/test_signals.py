@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def test_a_signal_while_python_ends_changes_no_exit_code():
         'tagrun.training.signals import Stop\nclass Late:\n'
         '    def __del__(self, kill=os.kill, own=os.getpid(), numbers=(signal.SIGTERM, '
         'signal.SIGINT)):\n        for number in numbers: kill(own, number)\n'
-        'late = Late()\nStop()\nsys.exit(75)'
+        'late = Late()\nStop(print)\nsys.exit(75)'
     )
     assert subprocess.run([sys.executable, '-c', code]).returncode == 75
 
@@ -42,7 +41,7 @@ def test_a_signal_while_python_ends_changes_no_exit_code():
 def test_a_second_ctrl_c_stops_at_once_and_two_more_cut_the_leaving_short(presses, code):
     """5: it only noted the signal; 1: KeyboardInterrupt; 130: gone while it was leaving."""
     script = (
-        'import os, signal, sys; from tagrun.training.signals import Stop\nstop = Stop()\n'
+        'import os, signal, sys; from tagrun.training.signals import Stop\nstop = Stop(print)\n'
         f'try:\n    for _ in range({presses} - (2 if {presses} > 2 else 0)): '
         'os.kill(os.getpid(), signal.SIGINT)\n'
         f'except KeyboardInterrupt:\n    if {presses} == 2: sys.exit(1)\n    '
@@ -55,7 +54,7 @@ def test_a_second_ctrl_c_stops_at_once_and_two_more_cut_the_leaving_short(presse
 def test_nohup_stays_nohup_in_training_and_in_its_workers():
     script = (
         'import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom '
-        'tagrun.training.signals import Stop\nstop = Stop()\n'
+        'tagrun.training.signals import Stop\nstop = Stop(print)\n'
         'os.kill(os.getpid(), signal.SIGHUP); assert stop.signal is None\nchild = '
         'os.fork()\nos.kill(os.getpid(), signal.SIGHUP)\n'
         'if not child: os._exit(3)\nassert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3'
@@ -116,7 +115,9 @@ def test_what_a_signal_ends_a_run_with_says_its_name_and_code(number, code, name
 
 def test_ctrl_c_while_torch_loads_ends_a_run_without_a_traceback(project):
     """What a terminal sends reaches the command and training at once."""
-    project.edit('model.py', 'import torch', 'import time; time.sleep(60)\nimport torch')
+    begun = project.root / 'begun'
+    wait = f'import pathlib, time; pathlib.Path({str(begun)!r}).touch(); time.sleep(60)\n'
+    project.edit('model.py', 'import torch', f'{wait}import torch')
     process = subprocess.Popen(
         project.command('run', 't1'),
         cwd=project.root,
@@ -125,9 +126,7 @@ def test_ctrl_c_while_torch_loads_ends_a_run_without_a_traceback(project):
         text=True,
         start_new_session=True,
     )
-    wait_for((project.folder('t1/0') / 'run.json').exists, what='the run')
-    wait_for(lambda: children(process.pid), what='training')
-    time.sleep(0.3)
+    wait_for(begun.exists, what='the import of model.py')
     os.killpg(process.pid, signal.SIGINT)
     _, screen = process.communicate(timeout=60)
     assert process.returncode == 130 and 'Traceback' not in screen and 'no memory' not in screen
