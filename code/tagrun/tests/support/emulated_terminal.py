@@ -37,6 +37,8 @@ class Terminal(io.TextIOBase):
         return True
 
     def write(self, text):
+        if self.closed:
+            raise ValueError('the terminal is gone')
         self.writes.append(text)
         self._stream.feed(text.replace('\n', '\r\n'))
         return len(text)

@@ -112,7 +112,9 @@ def test_colours_are_left_out_where_the_user_wants_none(terminal, monkeypatch):
 def test_a_terminal_that_went_away_stops_nothing(terminal):
     block = Block(terminal)
     block.show(lines('bar'))
+    count = len(terminal.writes)
     terminal.close()
     block.show(lines('bar'))
     block.print('text\n')
     block.close()
+    assert len(terminal.writes) == count
