@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, bold, echo, plural
+from tagrun.core.cli.messages import UserError, echo, plural, styled
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
@@ -158,7 +158,7 @@ def _show_plans(repository: Repository, targets: Sequence[Target], prepared: Seq
 
 def _refuse(refusal: UserError) -> int:
     """Say that one cannot be evaluated, which does not stop the others; return the exit code."""
-    echo(f'{bold("tagrun:")} {refusal}')
+    echo(styled('tagrun:', 'bold'), f' {refusal}')
     return refusal.code
 
 

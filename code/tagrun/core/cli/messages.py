@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 # seconds of a unit, its name, seconds of the next smaller one, its name
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))
+STYLES = {'bold': 1, 'dim': 2, 'red': 31, 'green': 32, 'yellow': 33}
 
 
 class UserError(Exception):
@@ -29,20 +30,27 @@ class UserError(Exception):
         self.code = code
 
 
-def echo(text: object = '') -> None:
-    """Print a message to stderr. It is lost, without an error, where the terminal is gone."""
+class Styled(str):
+    """A text that has its escape sequences from us, and none besides."""
+
+
+def echo(*parts: object) -> None:
+    """Print the parts of a message to stderr, in one line.
+
+    It is lost, without an error, where the terminal is gone.
+    """
+    text = ''.join(part if isinstance(part, Styled) else printable(part) for part in parts)
     with contextlib.suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
 
 def printable(text: object) -> str:
     """Return the text with control characters as \\x1b: no message may drive the terminal.
 
-    Newlines, tabs and the escape sequences of `bold` stay. Half of a surrogate pair, which cannot
-    be printed, becomes \\ud800.
+    Newlines and tabs stay. Half of a surrogate pair, which cannot be printed, becomes \\ud800.
     """
     return re.sub(
-        r'\x1b(?!\[[01]m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff]',
+        r'[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]',
         lambda match: _escape(ord(match[0])),
         str(text),
     )
@@ -52,11 +60,15 @@ def _escape(code: int) -> str:
     return f'\\x{code:02x}' if code < 256 else f'\\u{code:04x}'
 
 
-def bold(text: str) -> str:
-    """Return the text bold where stderr is a terminal that shows it so."""
+def styled(text: str, style: str) -> Styled:
+    """Return the text in a style of STYLES where stderr is a terminal that shows it so.
+
+    Colour is only added to words: green for what is right, red for what is wrong, yellow for what
+    can go on, dim for hints.
+    """
     if not sys.stderr.isatty() or os.environ.get('NO_COLOR') or os.environ.get('TERM') == 'dumb':
-        return text
-    return f'\x1b[1m{text}\x1b[0m'
+        return Styled(printable(text))
+    return Styled(f'\x1b[{STYLES[style]}m{printable(text)}\x1b[0m')
 
 
 def quote(path: object) -> str:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from tagrun.core.cli import help_text
 from tagrun.core.cli.help_text import Text
-from tagrun.core.cli.messages import bold, echo
+from tagrun.core.cli.messages import echo, styled
 
 # what argparse says of an argument, and what is said instead
 CHOICE = r"""invalid choice: ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S+)"""
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, the usage, and what to type for more; exit with 2."""
-        echo(f'{bold(self.command + ":")} {self._sentence(message)}')
+        echo(styled(f'{self.command}:', 'bold'), f' {self._sentence(message)}')
         echo(f'{self.format_usage().strip()}; more: tagrun {self.command} -h')
         self.exit(2)
 

@@ -9,7 +9,7 @@ were made with: arguments, environment, data. The verdict goes into the new one'
 from pathlib import Path
 from typing import Any
 
-from tagrun.core.cli.messages import echo, plural
+from tagrun.core.cli.messages import echo, plural, styled
 from tagrun.core.compare import first_divergence, run_files, surroundings
 from tagrun.core.compare.first_divergence import Difference
 from tagrun.core.compare.run_files import RunFiles
@@ -47,10 +47,12 @@ def report(root: Path, folder: Path, info: dict[str, Any]) -> int:
     _write(folder, difference, groups)
     lines = rerun_verdict.difference_lines(groups)
     if not difference:
-        echo(f'the same as {original}, bit for bit: {plural(len(after.metric), "metric")}')
+        verdict = styled(f'the same as {original}, bit for bit', 'green')
+        echo(verdict, f': {plural(len(after.metric), "metric")}')
     else:
         values = f'{difference["here"]} here, {difference["there"]} there'
-        echo(f'tagrun: not the same as {original}: {difference["stream"]} ({values})')
+        verdict = styled('not the same', 'red')
+        echo('tagrun: ', verdict, f' as {original}: {difference["stream"]} ({values})')
         lines = lines or [surroundings.unexplained(difference['stream'])]
         lines += rerun_verdict.unknown_lines(before, after)
     for line in lines:

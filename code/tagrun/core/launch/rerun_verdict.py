@@ -14,7 +14,7 @@ from typing import Any
 
 from tagrun.core.check import nondeterminism_lint
 from tagrun.core.check.nondeterminism_lint import Suspect
-from tagrun.core.cli.messages import echo, plural
+from tagrun.core.cli.messages import echo, plural, styled
 from tagrun.core.compare import first_divergence, run_files, surroundings
 from tagrun.core.compare.first_divergence import Difference
 from tagrun.core.compare.run_files import RunFiles
@@ -106,7 +106,8 @@ class Watch:
     def _report(self, difference: Difference) -> None:
         values = f'{difference["here"]} here, {difference["there"]} there'
         what = first_divergence.what(difference)
-        echo(f'tagrun: not the same as {self._name}: {what} ({values})')
+        verdict = styled('not the same', 'red')
+        echo('tagrun: ', verdict, f' as {self._name}: {what} ({values})')
         lines = difference_lines(self._surroundings())
         if not all(files.environment for files in self._files()):
             lines.append('what else differs is unknown: one of the two has no environment.json')
@@ -132,10 +133,9 @@ class Watch:
 
     def _report_same(self, is_whole: bool) -> None:
         if is_whole:
-            echo(
-                f'\nthe same as {self._name}, bit for bit: {self._compared_traces()}'
-                "every epoch's metrics, the last weights"
-            )
+            verdict = styled(f'the same as {self._name}, bit for bit', 'green')
+            what = f"{self._compared_traces()}every epoch's metrics, the last weights"
+            echo('\n', verdict, f': {what}')
         else:
             echo(
                 f'\nthe same as {self._name} as far as that one goes, bit for bit: '

@@ -7,11 +7,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tagrun.core.cli.messages import duration, echo, quote
+from tagrun.core.cli.messages import duration, echo, quote, styled
 from tagrun.store import jsonfile, layout, run_json, statistic
 
 # one line of "next": (command, why)
 Step = tuple[str, str]
+STYLES = {
+    statistic.FINISHED: 'green',
+    statistic.FAILED: 'red',
+    statistic.INTERRUPTED: 'yellow',
+    statistic.KILLED: 'yellow',
+}
 
 
 def show(folder: Path, info: dict[str, Any]) -> None:
@@ -20,13 +26,14 @@ def show(folder: Path, info: dict[str, Any]) -> None:
     content = content or {'status': statistic.RUNNING, 'metric': {}, 'time': {}}
     state = statistic.state(folder, content)
     echo()
-    echo(f'{run_json.name(info)} {_ending(state, content)}')
+    word = styled(state, STYLES.get(state, 'bold'))
+    echo(f'{run_json.name(info)} ', word, _ending(state, content))
     for phase, figures in _figures(content['metric']).items():
         echo(f'  {phase:<8} {"   ".join(figures)}')
     echo(f'  files    {quote(os.path.relpath(folder, os.getcwd()))}')
     label = 'next'
     for command, why in _next_steps(info, state):
-        echo(f'  {label:<8} {command:<30} {why}')
+        echo(f'  {label:<8} {command:<30} ', styled(why, 'dim'))
         label = ''
 
 
@@ -51,11 +58,11 @@ def _figures(metrics: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _ending(state: str, content: dict[str, Any]) -> str:
-    """Return 'finished after 5.1 s of training; the best by val/acc is epoch 42 of 60:'.
+    """Return ' after 5.1 s of training; the best by val/acc is epoch 42 of 60:'.
 
     Training itself has said why it stopped.
     """
-    text, seconds = str(state), jsonfile.number(content['time'].get('seconds'))
+    text, seconds = '', jsonfile.number(content['time'].get('seconds'))
     if seconds is not None:
         text += f' after {duration(seconds)} of training'
     if state == statistic.KILLED:

@@ -65,14 +65,26 @@ def test_messages_go_to_stderr_and_a_terminal_that_is_gone_is_no_error(capsys, m
     messages.echo('hello')
 
 
-def test_bold_is_for_a_terminal_that_has_colours(monkeypatch):
-    assert messages.bold('x') == 'x'
+def test_a_style_is_for_a_terminal_that_has_colours(monkeypatch, capsys):
+    assert messages.styled('x', 'bold') == 'x'
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
     monkeypatch.setenv('TERM', 'xterm')
     monkeypatch.delenv('NO_COLOR', raising=False)
-    assert messages.bold('x') == '\x1b[1mx\x1b[0m' == messages.printable(messages.bold('x'))
-    monkeypatch.setenv('NO_COLOR', '1')
-    assert messages.bold('x') == 'x'
+    messages.echo('it is ', messages.styled('fine', 'green'), '.')
+    assert capsys.readouterr().err == 'it is \x1b[32mfine\x1b[0m.\n'
+    for name, value in (('NO_COLOR', '1'), ('TERM', 'dumb')):
+        with monkeypatch.context() as context:
+            context.setattr(sys.stderr, 'isatty', lambda: True)
+            context.setenv(name, value)
+            assert messages.styled('x', 'red') == 'x'
+
+
+def test_a_style_of_another_text_is_none_of_ours(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+    messages.echo('\x1b[31mred ', messages.styled('\x1b[0m\x1b[2J', 'dim'))
+    assert capsys.readouterr().err == '\\x1b[31mred \x1b[2m\\x1b[0m\\x1b[2J\x1b[0m\n'
 
 
 def test_words_are_quoted_counted_and_guessed():
