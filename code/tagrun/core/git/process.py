@@ -8,6 +8,7 @@ It knows no repository and no command of git; repository.py and remotes.py do.
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,7 @@ INHERITED = (
 # a git gc beside us removed the empty folder in which git was about to write an object
 OBJECTS_MOVED = b'unable to create temporary file: No such file or directory'
 MOST_TRIES = 5
+YEAR_2100 = 4102444800  # as Unix time in s
 CANNOT_WRITE = 'git cannot write: {error}; '
 DAMAGED = (
     'git: {error}; the repository is damaged: git fsck lists what is lost, '
@@ -179,6 +181,16 @@ def show(folder: str | Path, *words: str, env: Mapping[str, str] | None = None) 
 def lines(words: Iterable[str]) -> bytes:
     """Return the words a line each, for git's standard input."""
     return '\n'.join(words).encode() + b'\n'
+
+
+def dates() -> dict[str, str]:
+    """Return the variables that say what time it is, from 2100 on: git's time zones end there."""
+    now = time.time()
+    if now < YEAR_2100:
+        return {}
+    date = f'@{now:.0f} {time.strftime("%z", time.localtime(now))}'
+    names = ('GIT_AUTHOR_DATE', 'GIT_COMMITTER_DATE')
+    return {name: date for name in names if name not in os.environ}
 
 
 def encoded(message: str) -> bytes:

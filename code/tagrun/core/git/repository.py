@@ -128,14 +128,16 @@ class Repository:
 
     @cached_property
     def _identity(self) -> dict[str, str]:
-        """The environment for a commit: empty where git knows who the user is, else a stand-in."""
+        """The environment for a commit: empty where git knows who and when, else a stand-in."""
+        dates = process.dates()
         try:
             self.git('var', 'GIT_AUTHOR_IDENT')
             self.git('var', 'GIT_COMMITTER_IDENT')
         except GitError:
             roles = {f'GIT_AUTHOR_{part}': value for part, value in STAND_IN.items()}
-            return roles | {f'GIT_COMMITTER_{part}': value for part, value in STAND_IN.items()}
-        return {}
+            roles |= {f'GIT_COMMITTER_{part}': value for part, value in STAND_IN.items()}
+            return roles | dates
+        return dates
 
     # --- the work tree ---
 

@@ -9,6 +9,7 @@ import small_repository
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git import process
 from tagrun.core.git.process import GitError
+from tagrun.core.git.repository import Repository
 
 
 def test_output_is_text_or_bytes_and_data_goes_to_the_standard_input(tmp_path):
@@ -129,3 +130,18 @@ def test_a_folder_that_git_gc_removed_is_tried_again(
     else:
         with pytest.raises(GitError, match='unable to create temporary file'):
             process.run(tmp_path, 'write-tree')
+
+
+def test_in_the_year_2200_git_is_told_the_date_and_takes_a_tag(tmp_path, monkeypatch):
+    root = small_repository.make(tmp_path)
+    now = 7258118400
+    assert process.dates() == {}
+    monkeypatch.setattr(process.time, 'time', lambda: now)
+    repository = Repository.at(root)
+    head = repository.resolve('HEAD')
+    tag = repository.make_tag('t1', head, 'the why')
+    commit = repository.commit_tree(repository.make_tree({'a': b'1'}), head, 'later')
+    for made in (tag, commit):
+        assert f'> {now} ' in repository.git('cat-file', '-p', made)
+    monkeypatch.setenv('GIT_AUTHOR_DATE', '2001-01-01T00:00:00Z')
+    assert list(process.dates()) == ['GIT_COMMITTER_DATE']
