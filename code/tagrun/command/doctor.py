@@ -12,7 +12,7 @@ from typing import Any
 from tagrun.core.check import leftovers
 from tagrun.core.check.finding import Finding
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, echo, plural, printable
+from tagrun.core.cli.messages import UserError, echo, plural, printable, put
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
@@ -34,10 +34,10 @@ def main(argv: list[str]) -> int:
     runs = selectors.several(ROOT, args.run) if args.run else _all_runs()
     cases = [_Case(finding, args.fix) for finding in leftovers.find(repository, runs)]
     if args.json:
-        print(jsonfile.dumps([case.as_json() for case in cases]), end='')
+        put(jsonfile.dumps([case.as_json() for case in cases]), end='')
     else:
         for case in cases:
-            print(printable(case.line()).replace('\n', ' '))
+            put(printable(case.line()).replace('\n', ' '))
     _summarize(cases, len(runs), args.fix)
     return 1 if any(case.is_left for case in cases) else 0
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, echo, plural, styled
+from tagrun.core.cli.messages import UserError, echo, plural, printable, put, styled
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
@@ -201,13 +201,13 @@ def _evaluate_all(
         folders.append(folder)
         codes.append(_evaluate(repository, folder))
         if not codes[-1] and not as_json:
-            print(_line(evaluation.result_parts(folder)), flush=True)
+            put(printable(_line(evaluation.result_parts(folder))))
         # one that was killed, e.g. for lack of memory, does not stop the others
         is_stopped = codes[-1] in STOPPED and evaluation.state(folder) == statistic.INTERRUPTED
         if is_stopped:
             break
     if as_json:
-        print(jsonfile.dumps([_plain(folder) for folder in folders]), end='')
+        put(jsonfile.dumps([_plain(folder) for folder in folders]), end='')
     return codes[-1] if is_stopped or len(codes) == 1 else int(any(codes))
 
 

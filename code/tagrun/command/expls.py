@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, duration, echo, figure
+from tagrun.core.cli.messages import UserError, duration, echo, figure, put
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import run_status
 from tagrun.core.compare.run_status import RunStatus
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
         echo('there is no run yet: `run first` makes one')
     if args.evaluations:
         return _show_evaluations(runs, time.time(), args.json)
-    statuses = [run_status.read_status(ROOT, run) for run in runs]
+    statuses = run_status.read_statuses(ROOT, runs)
     statuses = jobs.with_engine_states(ROOT, statuses)
     if args.run or args.runs:
         statuses.sort(key=lambda status: status.started)
@@ -190,7 +190,7 @@ def _remark(status: RunStatus, differing: Mapping[str, Any]) -> str:
 
 def _show_evaluations(runs: Iterable[RunRef], now: float, as_json: bool) -> None:
     refs = evaluations.of_runs(ROOT, runs)
-    statuses = [run_status.read_status(ROOT, ref) for ref in refs]
+    statuses = run_status.read_statuses(ROOT, refs)
     statuses = jobs.with_engine_states(ROOT, statuses)
     statuses.sort(key=lambda status: status.started)
     if as_json:
@@ -284,8 +284,8 @@ def _plain(status: RunStatus, now: float) -> dict[str, Any]:
 
 def _print(head: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if rows:
-        print('\n'.join(aligned.lines(head, rows, right)))
+        put('\n'.join(aligned.lines(head, rows, right)))
 
 
 def _print_json(objects: Iterable[dict[str, Any]]) -> None:
-    print(jsonfile.dumps(list(objects)), end='')
+    put(jsonfile.dumps(list(objects)), end='')

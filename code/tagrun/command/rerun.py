@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, did_you_mean, echo
+from tagrun.core.cli.messages import UserError, did_you_mean, echo, printable, put
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.environment import check
 from tagrun.core.git.repository import Repository
@@ -116,7 +116,7 @@ def _evaluate_again(repository: Repository, ref: EvaluationRef, options: LaunchO
         return 0
     code = evaluation.evaluate_here(repository, folder)
     if code in (0, evaluation_verdict.DIFFERS):
-        print('  '.join(evaluation.result_parts(folder)))
+        put(printable('  '.join(evaluation.result_parts(folder))))
     return code
 
 

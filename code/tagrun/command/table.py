@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagrun.core.cli.messages import UserError, echo
+from tagrun.core.cli.messages import UserError, echo, put
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.core.tables import formats, selection, set_table
@@ -53,7 +53,11 @@ def main(argv: Sequence[str]) -> int:
         set_table.write(_destination(args.output), content)
         set_table.echo_written(args.output, selected)
     else:
-        sys.stdout.buffer.write(content.removeprefix(formats.BOM))
+        content = content.removeprefix(formats.BOM)
+        if sys.stdout.isatty():
+            put(content.decode(errors='replace'), end='')
+        else:
+            sys.stdout.buffer.write(content)
     return 0
 
 

@@ -9,12 +9,12 @@ makes some. It reads what the runs left; it runs nothing. `diff A B` shows the c
 from collections.abc import Sequence
 
 from tagrun.core.cli import selectors
-from tagrun.core.cli.messages import UserError, printable
+from tagrun.core.cli.messages import UserError, printable, put, shortened
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import explain, explain_text, run_files
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
-from tagrun.store import jsonfile
+from tagrun.store import jsonfile, limits
 from tagrun.store.run_ref import RunRef
 
 GROUP = 'Compare', 2
@@ -34,9 +34,10 @@ def main(argv: Sequence[str]) -> None:
     files = run_files.read(ROOT, one), run_files.read(ROOT, other)
     comparison = explain.compare(repository, ROOT, *files)
     if args.json:
-        print(jsonfile.dumps(comparison), end='')
+        put(jsonfile.dumps(comparison), end='')
     else:
-        print('\n'.join(map(printable, explain_text.lines(comparison))))
+        lines = map(printable, explain_text.lines(comparison))
+        put('\n'.join(shortened(line, limits.CELL) for line in lines))
 
 
 def build_parser() -> Parser:

@@ -12,7 +12,7 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -101,6 +101,35 @@ def append_lines(path: str | Path, lines: Iterable[str]) -> list[str]:
             file.flush()
             os.fsync(file.fileno())
     return new
+
+
+def append(path: str | Path, line: str) -> None:
+    """Add `line` to a list that does not have it, after a torn last line on one of its own.
+
+    It is not forced to disk. Raises OSError.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(_regular(os.open(path, flags, 0o666), path), 'r+b', buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        is_torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b'\n'
+        text = ('\n' if is_torn else '') + line + '\n'
+        write_all(file, text.encode('utf-8', 'backslashreplace'))
+
+
+def complete_torn(path: str | Path, line: str, is_whole: Callable[[str], bool]) -> None:
+    """Complete a last line that a kill left as the beginning of `line`. Raises OSError.
+
+    is_whole: whether what stands there is a line of its own, which nobody ended.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    with os.fdopen(_regular(os.open(path, flags), path), 'r+b', buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size, wanted = file.seek(0, os.SEEK_END), line.encode('utf-8', 'backslashreplace')
+        tail = os.pread(file.fileno(), len(wanted) + 1, max(0, size - len(wanted) - 1))
+        torn = tail.rpartition(b'\n')[2]
+        if torn and wanted.startswith(torn) and not is_whole(torn.decode('utf-8', 'replace')):
+            write_all(file, wanted[len(torn) :] + b'\n')
 
 
 def with_context(error: OSError, path: str | Path, needed: int = 0) -> OSError:

@@ -92,6 +92,24 @@ def add(root: Root, name: str, runs: Iterable[tuple[str, int]]) -> list[RunRef]:
     return new
 
 
+class Growing:
+    """A list that one process adds many runs to: it is read once, and each run is a line at once.
+
+    Raises OSError, or ValueError for a file that is not a list.
+    """
+
+    def __init__(self, root: Root, name: str) -> None:
+        self._path = layout.list_file(root, name)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._known = set(read(root, name).runs) if self._path.is_file() else set()
+
+    def add(self, run: RunRef) -> None:
+        """Append a run, unless the list names it."""
+        if run not in self._known:
+            atomic.append(self._path, str(run))
+            self._known.add(run)
+
+
 def compact(runs: Iterable[tuple[str, int]]) -> str:
     """Return 'mlp/0-2,5 cnn/0' for [('mlp', 0), ('mlp', 1), …]: many runs in few characters."""
     by_tag: dict[str, list[int]] = {}

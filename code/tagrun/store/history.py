@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tagrun.store import atomic, safe_read
+from tagrun.store import atomic, limits, safe_read
+from tagrun.store.limits import Budget
 
 NAME = 'history.csv'
 
+ROW = 2  # what a row itself takes in memory, in cells
 Row = Mapping[str, Any]  # an epoch's numbers by their column
 
 
@@ -48,9 +50,16 @@ def write(folder: str | Path, rows: Sequence[Row], text: Text | None = None) -> 
 
 def read(folder: str | Path) -> list[dict[str, str]]:
     """Return the rows as dicts of strings. Raises OSError, ValueError for what is not CSV."""
-    text = safe_read.read_bytes(Path(folder) / NAME).decode('utf-8', 'replace')
+    content = safe_read.read_bytes(Path(folder) / NAME)
+    # not as one text, of which each character may take four bytes
+    lines = io.TextIOWrapper(io.BytesIO(content), 'utf-8', 'replace', newline='')
+    budget = Budget(cells=limits.CELLS)
+    rows = []
     try:
-        return list(csv.DictReader(io.StringIO(text, newline='')))
+        for row in csv.DictReader(lines):
+            budget.take(cells=len(row) + ROW)
+            rows.append(row)
+        return rows
     except csv.Error as error:
         raise ValueError(f'not CSV ({error})') from None
 

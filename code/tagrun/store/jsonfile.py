@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tagrun.store import atomic, safe_read
+from tagrun.store import atomic, limits, safe_read
+from tagrun.store.limits import Budget, Exceeded
 
-DEEPEST = 100  # brackets within brackets: every reader may then follow them by recursion
 GREATEST = 1 << 1023  # an integer from here on does not fit into a float
 
 
@@ -27,15 +27,25 @@ def dumps(value: Any) -> str:
     return text.encode('utf-8', 'backslashreplace').decode()
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """Return the file's object. Raises OSError, or ValueError with a reason that names no path."""
-    return parse(safe_read.read_bytes(path))
+def read(
+    path: str | Path, budget: Budget | None = None, longest: int = limits.JSON
+) -> dict[str, Any]:
+    """Return the file's object. Raises OSError, or ValueError with a reason that names no path.
+
+    budget: of an operation that reads many (limits.of_reading). longest: bytes of the file.
+    """
+    content = safe_read.read_bytes(path)
+    if len(content) > longest:
+        raise Exceeded(f'larger than {longest >> 20} MB')
+    if budget and len(content) > limits.SMALL:
+        budget.take(**{limits.LARGE_FILES: len(content)})
+    return parse(content)
 
 
-def read_or_none(path: str | Path) -> dict[str, Any] | None:
+def read_or_none(path: str | Path, longest: int = limits.JSON) -> dict[str, Any] | None:
     """Return the file's object; None where it cannot be read."""
     try:
-        return read(path)
+        return read(path, longest=longest)
     except (OSError, ValueError):
         return None
 
@@ -46,8 +56,8 @@ def parse(content: bytes) -> dict[str, Any]:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f'not JSON ({error})') from None
-    if content.count(b'[') + content.count(b'{') > DEEPEST and _depth(value) > DEEPEST:
-        raise ValueError(f'nested deeper than {DEEPEST}')
+    if content.count(b'[') + content.count(b'{') > limits.DEPTH and depth(value) > limits.DEPTH:
+        raise ValueError(f'nested deeper than {limits.DEPTH}')
     if not isinstance(value, dict):
         raise ValueError('not a JSON object')
     return value
@@ -65,9 +75,9 @@ def is_number(value: Any) -> bool:
     return type(value) is float or (type(value) is int and abs(value) < GREATEST)
 
 
-def _depth(value: Any) -> int:
+def depth(value: Any) -> int:
     """Return how deep dicts and lists lie within each other, without recursion."""
-    depth, level = 0, [value]
+    count, level = 0, [value]
     while level:
         deeper: list[Any] = []
         for item in level:
@@ -76,8 +86,8 @@ def _depth(value: Any) -> int:
             elif isinstance(item, list):
                 deeper.extend(item)
         level = deeper
-        depth += 1
-    return depth
+        count += 1
+    return count
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.store import jsonfile, lock
+from tagrun.store.limits import Budget
 
 NAME = 'statistic.json'
 RUNNING = 'running'
@@ -55,14 +56,14 @@ def write(folder: str | Path, content: Mapping[str, Any]) -> None:
     jsonfile.write(Path(folder) / NAME, content)
 
 
-def read(folder: str | Path) -> dict[str, Any]:
+def read(folder: str | Path, budget: Budget | None = None) -> dict[str, Any]:
     """Return the content, its keys named as today's. Raises OSError, or ValueError with the reason.
 
     metric, last, hparam, digest and time are there and are dicts, status is there; every other
-    value is as somebody wrote it.
+    value is as somebody wrote it. budget: of an operation that reads many (limits.of_reading).
     """
     # not pathlib, which takes long for 10,000 runs
-    content = jsonfile.read(os.path.join(folder, NAME))
+    content = jsonfile.read(os.path.join(folder, NAME), budget)
     for key in OBJECTS:
         if not isinstance(content.setdefault(key, {}), dict):
             raise ValueError(f'{key!r} is not an object')

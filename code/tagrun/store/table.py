@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from tagrun.store import inputs, layout, statistic
+from tagrun.store import inputs, layout, limits, statistic
 from tagrun.store.run_ref import RunRef
 
 GROUPS = ('hparam', 'metric', 'run')  # of a title file, and the order of the columns
@@ -106,11 +106,12 @@ def load(
     """Return ([Run, …], [('t1/0', why it cannot be read), …]) of (tag, id) pairs."""
     rows, damaged = [], []
     result = os.fspath(layout.result(root))
+    budget = limits.of_reading()
     for tag, number in runs:
         name = f'{tag}/{number}'
         folder = f'{result}/{name}'
         try:
-            rows.append(_row(folder, RunRef(tag, number), statistic.read(folder)))
+            rows.append(_row(folder, RunRef(tag, number), statistic.read(folder, budget)))
         except FileNotFoundError:
             damaged.append((name, _why_missing(folder)))
         except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tagrun.store import safe_read
+from tagrun.store import limits, safe_read
 
 NAME = 'trace.csv'
 STREAMS = ('order', 'batch', 'loss', 'weights')  # in the order in which a difference spreads
@@ -94,7 +94,7 @@ def lines(folder: str | Path, offset: int = 0) -> tuple[list[str], int]:
     try:
         with safe_read.open_file(Path(folder) / NAME) as file:
             file.seek(offset)
-            content = file.readall()
+            content = file.read(limits.TRACE)
     except (OSError, ValueError):
         return [], offset
     content = content[: content.rfind(b'\n') + 1]

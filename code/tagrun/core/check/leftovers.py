@@ -24,7 +24,7 @@ from tagrun.core.check import (
 from tagrun.core.check.finding import Finding, is_old, shorten
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import tensorboard
-from tagrun.store import experlist, layout, lock
+from tagrun.store import experlist, incoming, layout, lock
 from tagrun.store.run_ref import RunRef
 
 
@@ -38,6 +38,7 @@ def find(repository: Repository, runs: Sequence[RunRef]) -> Iterator[Finding]:
         yield from evaluation_leftovers.find(repository.root, run)
     yield from failed_leftovers.find(repository)
     yield from _without_files(repository.root, references)
+    yield from _incoming(repository.root)
     yield from _lists(repository.root)
     yield from _tensorboards(repository.root)
     yield from _selftests(repository.root)
@@ -56,6 +57,14 @@ def _without_files(root: Path, references: git_leftovers.References) -> Iterator
         absent = 'their files are not here: fetched, or deleted'
         what = f'git has its code (runs {shorten(numbers)}), and {absent}'
         yield Finding(tag, what, f'rerun {tag}/{numbers[0]}', is_harmless=True)
+
+
+def _incoming(root: Path) -> Iterator[Finding]:
+    """Yield what a killed `fetch` or `import` left of runs that were not whole yet."""
+    if incoming.is_left(root):
+        what = 'a `fetch` or an `import` was killed'
+        remedy = 'removes what was not whole; the same command again goes on'
+        yield Finding(incoming.NAME, what, remedy, partial(incoming.finish, root))
 
 
 def _lists(root: Path) -> Iterator[Finding]:

@@ -37,6 +37,9 @@ def find(repository: Repository, run: RunRef, references: References) -> Iterato
     yield from _half_written(folder, name)
     # of a fetched run there is only what git has, and `fetch` writes that again
     if info.get('fetched_from'):
+        content = statistic.read_or_none(folder)
+        if content and content['status'] == statistic.FINISHED:
+            yield from _unlisted(repository.root, name)
         return
     yield from _bytecode(folder, name)
     yield from _links(folder, name)

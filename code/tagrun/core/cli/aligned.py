@@ -2,7 +2,8 @@
 
     for line in aligned.lines(('tag', 'runs'), [('t1', '2')], right=('runs',)): print(line)
 
-On a terminal a line is cut to its width; in a pipe or a file it is whole. The package tabulate is
+On a terminal a line is cut to its width; in a pipe or a file a cell is whole, unless it is longer
+than any is meant to be. The package tabulate is
 not used, since 10,000 rows take it half a second.
 """
 
@@ -11,19 +12,22 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from tagrun.core.cli.messages import printable
+from tagrun.core.cli.messages import printable, shortened
+from tagrun.store import limits
 
 GAP = '  '
+WIDEST = 200  # cells of a column to which the others are padded
 
 
 def lines(
     head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> list[str]:
     """Return the lines, the head first. right: the names of the columns that are aligned right."""
-    table = [list(map(_on_one_line, row)) for row in (head, *rows)]
-    widths = [max(map(cells, column)) for column in zip(*table, strict=True)]
-    is_right = [name in right for name in head]
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    longest = limit or limits.CELL
+    table = [[_on_one_line(cell, longest) for cell in row] for row in (head, *rows)]
+    widths = [_width(column) for column in zip(*table, strict=True)]
+    is_right = [name in right for name in head]
     return [_cut(_line(row, widths, is_right), limit) for row in table]
 
 
@@ -34,8 +38,16 @@ def cells(text: str) -> int:
     return sum(map(_cells_of_character, text))
 
 
-def _on_one_line(cell: str) -> str:
-    return ' '.join(printable(cell).split())
+def _on_one_line(cell: str, longest: int) -> str:
+    # cut before it is looked through, and again: an escape is longer than its character
+    text = ' '.join(printable(shortened(cell, longest)).split())
+    return shortened(text, longest)
+
+
+def _width(column: Sequence[str]) -> int:
+    """Return the width of a column; a cell that is very long stands out of it."""
+    widths = list(map(cells, column))
+    return max([width for width in widths if width <= WIDEST], default=WIDEST)
 
 
 def _cells_of_character(character: str) -> int:

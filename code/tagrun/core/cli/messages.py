@@ -13,6 +13,13 @@ import shlex
 import sys
 from collections.abc import Iterable
 
+from tagrun.store import limits
+
+# characters that drive the terminal; \u202a and its like turn the letters that follow
+CONTROL = re.compile(
+    r'[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]'
+)
+LONG_WORD = re.compile(rf'\S{{{limits.WORD},}}')
 # seconds of a unit, its name, seconds of the next smaller one, its name
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))
 STYLES = {'bold': 1, 'dim': 2, 'red': 31, 'green': 32, 'yellow': 33}
@@ -39,21 +46,46 @@ def echo(*parts: object) -> None:
 
     It is lost, without an error, where the terminal is gone.
     """
-    text = ''.join(part if isinstance(part, Styled) else printable(part) for part in parts)
+    text = ''.join(map(_part, parts))
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
+
+
+def put(text: str, end: str = '\n') -> None:
+    """Print data to stdout: in a pipe as it is, on a terminal without control characters.
+
+    What the terminal's encoding lacks is shown as an escape.
+    """
+    if sys.stdout.isatty():
+        text = printable(text)
+    encoding = sys.stdout.encoding or 'utf-8'
+    text = text.encode(encoding, 'backslashreplace').decode(encoding)
+    print(text, end=end, flush=True)
 
 
 def printable(text: object) -> str:
     """Return the text with control characters as \\x1b: no message may drive the terminal.
 
-    Newlines and tabs stay. Half of a surrogate pair, which cannot be printed, becomes \\ud800.
+    Newlines and tabs stay. Half of a surrogate pair, which cannot be printed, becomes \\ud800; so
+    does a character that turns or ends a line without being seen.
     """
-    return re.sub(
-        r'[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]',
-        lambda match: _escape(ord(match[0])),
-        str(text),
-    )
+    return CONTROL.sub(lambda match: _escape(ord(match[0])), str(text))
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text, cut where it has more than `longest` characters."""
+    return text if len(text) <= longest else text[: longest - 1] + '…'
+
+
+def _part(part: object) -> str:
+    return part if isinstance(part, Styled) else _with_short_words(printable(part))
+
+
+def _with_short_words(text: str) -> str:
+    """Return a message whose words are cut: a name that others gave may be a book."""
+    if len(text) <= limits.WORD:
+        return text
+    return LONG_WORD.sub(lambda match: shortened(match[0], limits.WORD), text)
 
 
 def _escape(code: int) -> str:

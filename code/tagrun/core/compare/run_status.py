@@ -7,14 +7,16 @@ that ten thousand runs take half a second.
 """
 
 import os
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tagrun.core.cli.messages import echo
 from tagrun.core.record import secret_rules
-from tagrun.store import jsonfile, statistic
+from tagrun.store import jsonfile, limits, statistic
 from tagrun.store.evaluations import Ref
+from tagrun.store.limits import Budget
 
 UNREADABLE = 'unreadable'  # statistic.json cannot be read, or is not valid
 
@@ -61,13 +63,19 @@ class RunStatus(NamedTuple):
         return max(0.0, (epochs - epoch) * seconds / epoch - since_update)
 
 
-def read_status(root: Path, run: Ref) -> RunStatus:
+def read_statuses(root: Path, runs: Iterable[Ref]) -> list[RunStatus]:
+    """Return how runs or evaluations stand, as `read_status` does, in bounded memory."""
+    budget = limits.of_reading()
+    return [read_status(root, run, budget) for run in runs]
+
+
+def read_status(root: Path, run: Ref, budget: Budget | None = None) -> RunStatus:
     """Return how a run or an evaluation stands. One that cannot be read is named on stderr."""
     folder = run.folder(root)
     content: dict[str, Any] = {}
     state = UNREADABLE
     try:
-        content = secret_rules.redact_value(statistic.read(folder))
+        content = secret_rules.redact_value(statistic.read(folder, budget))
         state = str(statistic.state(folder, content))
     except FileNotFoundError:
         state = statistic.state(folder)

@@ -28,7 +28,7 @@ def load(root: Path, name: str, runs: Iterable[RunRef]) -> list[Run]:
     Print how many did not finish. Raises UserError if not one did.
     """
     refs = evaluations.of_runs(root, runs)
-    statuses = [run_status.read_status(root, ref) for ref in refs]
+    statuses = run_status.read_statuses(root, refs)
     rows = [_row(status) for status in statuses if status.state == statistic.FINISHED]
     left_out = len(statuses) - len(rows)
     if left_out:

@@ -3,8 +3,8 @@ terminal in terminal.py.
 
     content = formats.to_csv(columns, rows)
 
-CSV and JSON keep every digit, the others round metrics. No cell ever acts: it is no formula in a
-spreadsheet, no markup, no escape sequence.
+CSV and JSON keep every digit; the others round metrics, and cut a cell that would fill a screen. No
+cell ever acts: it is no formula in a spreadsheet, no markup, no escape sequence.
 """
 
 import csv
@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from tagrun.core.cli.messages import printable
+from tagrun.core.cli.messages import printable, shortened
 from tagrun.core.tables.rows import Group, Row, is_grouped, runs_of
-from tagrun.store import jsonfile, table
+from tagrun.store import jsonfile, limits, table
 from tagrun.store.table import MISSING, Column, Mean
 
 PRECISION = 4  # decimals of a metric, unless --precision says otherwise
@@ -123,7 +123,8 @@ def shown(value: object, column: Column | None = None, precision: int = PRECISIO
     if type(value) is float:
         is_hparam = column is not None and column.group == 'hparam'
         return f'{value:.6g}' if is_hparam else rounded(value, precision)
-    return printable(table.text(value)).replace('\n', ' ').replace('\t', ' ')
+    text = shortened(table.text(value), limits.CELL)
+    return printable(text).replace('\n', ' ').replace('\t', ' ')
 
 
 def rounded(number: float, precision: int, digits: int = 2) -> str:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from tagrun.core.cli.messages import UserError, echo, plural, quote
+from tagrun.core.cli.messages import UserError, echo, plural, put, quote
 from tagrun.core.tables import formats, selection, terminal
 from tagrun.core.tables.selection import Selection, Table
 from tagrun.store import atomic, layout, table
@@ -57,9 +57,7 @@ def _print(selected: Table, precision: int, wanted: Collection[Column]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     columns, rows = selected.columns, selected.rows
     text, left_out = terminal.fitted(columns, rows[:ROWS_SHOWN], precision, width, wanted)
-    # a name may have characters that the terminal's encoding lacks
-    encoding = sys.stdout.encoding or 'utf-8'
-    print(text.encode(encoding, 'backslashreplace').decode(encoding), flush=True)
+    put(text)
     for note in formats.footnotes(columns, rows):
         echo(note)
     if left_out:

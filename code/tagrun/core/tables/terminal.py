@@ -8,9 +8,10 @@ In a pipe or a file every column is there. A line is never wrapped and a number 
 
 from collections.abc import Collection, Mapping, Sequence
 
+from tagrun.core.cli.messages import shortened
 from tagrun.core.tables import formats
 from tagrun.core.tables.rows import Row, runs_of
-from tagrun.store import table
+from tagrun.store import limits, table
 from tagrun.store.table import Column
 
 LONGEST = 32  # characters of a cell or name on a terminal
@@ -33,7 +34,7 @@ def fitted(
         for column, header in zip(columns, formats.headers(columns), strict=True)
     }
     cells = {column: _cells(column, rows, precision, width) for column in columns}
-    first = [formats.shown(row.name) for row in rows]
+    first = [_short(formats.shown(row.name), None) for row in rows]
     shown = list(columns)
     if width:
         sizes = {column: GAP + _width(names[column], cells[column]) for column in columns}
@@ -60,7 +61,7 @@ def _width(head: str, cells: Sequence[str]) -> int:
 
 
 def _short(text: str, width: int | None) -> str:
-    return text if not width or len(text) <= LONGEST else text[: LONGEST - 1] + '…'
+    return shortened(text, LONGEST if width else limits.CELL)
 
 
 def _fitting(

@@ -11,11 +11,13 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from tagrun.extra.importing import foreign
 from tagrun.extra.importing.foreign import ForeignRun
-from tagrun.store import safe_read, statistic
+from tagrun.store import limits, safe_read, statistic
+from tagrun.store.limits import Budget
 
 KIND = 'CSV'
 ENDINGS = ('.csv', '.tsv')
@@ -32,8 +34,7 @@ def find_runs(path: str | os.PathLike[str]) -> dict[str, str]:
 def read_run(path: str) -> ForeignRun:
     """Return the run of a CSV file. Raises OSError, or ValueError with the reason."""
     content = safe_read.read_bytes(path)
-    rows, delimiter = _parse(content)
-    records = [record for row in rows if (record := _numbers(row, delimiter))]
+    records, constants = _parse(content)
     points, x = foreign.to_points(records)
     if not points:
         raise ValueError('no column of numbers under a header')
@@ -47,21 +48,36 @@ def read_run(path: str) -> ForeignRun:
         id=hashlib.sha256(content).hexdigest()[:16],
         group=group,
         name=name,
-        hparam=_constants(rows),
+        hparam=constants,
         points=points,
         x=x,
         status=statistic.FINISHED,
     )
 
 
-def _parse(content: bytes) -> tuple[list[dict[str, str]], str]:
-    """Return the rows, and what parts their cells."""
-    text = content.decode('utf-8-sig', 'replace')
-    delimiter = max(',;\t', key=text.partition('\n')[0].count)
+def _parse(content: bytes) -> tuple[list[dict[str, float]], dict[str, str]]:
+    """Return the numbers of each line, and the columns that have the same text in all lines.
+
+    Raises ValueError with the reason.
+    """
+    first_line = content.partition(b'\n')[0]
+    delimiter = max((b',', b';', b'\t'), key=first_line.count).decode()
+    # not as one text, of which each character may take four bytes
+    lines = io.TextIOWrapper(io.BytesIO(content), 'utf-8-sig', 'replace', newline='')
+    budget = Budget(values=limits.VALUES)
+    records: list[dict[str, float]] = []
+    constants: dict[str, str] | None = None
     try:
-        return list(csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter)), delimiter
+        for row in csv.DictReader(lines, delimiter=delimiter):
+            budget.take(values=len(row) + foreign.OF_RECORD)
+            numbers = _numbers(row, delimiter)
+            if numbers:
+                records.append(numbers)
+            constants = _constants(row, constants)
     except csv.Error as error:
         raise ValueError(f'not CSV ({error})') from None
+    named = (constants or {}).items()
+    return records, {name.strip()[: foreign.MAX_NAME]: text for name, text in named}
 
 
 def _numbers(row: Mapping[str, str], delimiter: str) -> dict[str, float]:
@@ -85,14 +101,11 @@ def _number(cell: object, delimiter: str = ',') -> float | None:
         return None
 
 
-def _constants(rows: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return {column: its text} of the columns that have the same text in all lines."""
-    constants: dict[str, str] = {}
-    for name in rows[0] if rows else ():
-        cells = [row.get(name) for row in rows]
-        text = cells[0]
-        if not name or not isinstance(text, str) or not text or _number(text) is not None:
-            continue
-        if all(cell == text for cell in cells):
-            constants[name.strip()[: foreign.MAX_NAME]] = text[: foreign.MAX_VALUE]
-    return constants
+def _constants(row: Mapping[str, Any], former: Mapping[str, str] | None) -> dict[str, str]:
+    """Return {column: its text} of the columns that had the same text in all lines so far."""
+    if former is not None:
+        return {name: text for name, text in former.items() if row.get(name) == text}
+    texts = {name: text for name, text in row.items() if name and isinstance(text, str) and text}
+    return {
+        name: text[: foreign.MAX_VALUE] for name, text in texts.items() if _number(text) is None
+    }

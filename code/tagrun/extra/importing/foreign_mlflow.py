@@ -8,6 +8,7 @@ are; what was deleted in MLflow is left out.
 """
 
 import contextlib
+import io
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any, NamedTuple
 
 from tagrun.extra.importing import foreign
 from tagrun.extra.importing.foreign import ForeignRun, Points
-from tagrun.store import safe_read, statistic
+from tagrun.store import limits, safe_read, statistic
+from tagrun.store.limits import Budget, Exceeded
 
 KIND = 'MLflow'
 META = 'meta.yaml'
@@ -29,6 +31,10 @@ STATUS = {
     5: statistic.KILLED,
 }
 STATUS_NUMBERS = {'RUNNING': 1, 'SCHEDULED': 2, 'FINISHED': 3, 'FAILED': 4, 'KILLED': 5}
+LONGEST_LINE = 1000  # bytes of a line of a metric: three numbers
+LONGEST_CELL = 1 << 20  # bytes of a database's value or row
+STEPS = 10_000  # of SQLite's machine between two looks at the clock
+TABLES = ('runs', 'experiments', 'params', 'metrics')
 SQLITE = b'SQLite format 3\0'
 
 
@@ -66,10 +72,11 @@ def _read_folder(folder: Path) -> ForeignRun:
     meta = _yaml(folder / META)
     if meta.get('lifecycle_stage') == 'deleted':
         raise ValueError('deleted in MLflow')
-    hparam = {name: foreign.parse_value(text.strip()) for name, text in _texts(folder / 'params')}
+    hparam = {name: _param(path) for name, path in _files(folder / 'params')}
+    budget = Budget(values=limits.VALUES)
     points = {}
-    for name, text in _texts(folder / 'metrics'):
-        pairs = _pairs(text)
+    for name, path in _files(folder / 'metrics'):
+        pairs = _pairs(safe_read.read_bytes(path), budget)
         if pairs:
             points[name] = pairs
     started, seconds = _times(meta.get('start_time'), meta.get('end_time'))
@@ -93,17 +100,28 @@ def _experiment(folder: Path) -> str:
     return str(name or folder.name)
 
 
-def _texts(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield (name, content) of a folder's files; a name may have slashes."""
-    for path in foreign.find_files(folder, lambda name: True):
-        name = os.path.relpath(path, folder)[: foreign.MAX_NAME]
-        yield name, safe_read.read_bytes(path).decode('utf-8', 'replace')
+def _files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield (name, path) of a folder's files; a name may have slashes. Raises Exceeded."""
+    paths = foreign.find_files(folder, lambda name: True)
+    if len(paths) > limits.NAMES:
+        raise Exceeded(f'more than {limits.NAMES:,} {folder.name}')
+    for path in paths:
+        yield os.path.relpath(path, folder)[: foreign.MAX_NAME], path
 
 
-def _pairs(text: str) -> list[tuple[float, float]]:
+def _param(path: str) -> Any:
+    """Return the value that a file of a parameter holds."""
+    content = safe_read.start(path, foreign.MAX_VALUE)
+    return foreign.parse_value(content.decode('utf-8', 'replace').strip())
+
+
+def _pairs(content: bytes, budget: Budget) -> list[tuple[float, float]]:
     """Return [(step, value), …] of lines '<milliseconds> <value> <step>'; the last of each step."""
     values: dict[float, float] = {}
-    for line in text.splitlines():
+    for line in io.BytesIO(content):
+        if len(line) > LONGEST_LINE:
+            continue
+        budget.take(values=1)
         with contextlib.suppress(ValueError):
             _, number, *step = line.split()
             values[int(step[0]) if step else len(values)] = float(number)
@@ -111,17 +129,27 @@ def _pairs(text: str) -> list[tuple[float, float]]:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
+    """Return what a file of a few simple lines says. Raises OSError, ValueError."""
     try:
         import yaml
     except ModuleNotFoundError:
         raise foreign.missing_package('PyYAML') from None
+    content = safe_read.read_bytes(path)
+    if len(content) > limits.META:
+        raise Exceeded(f'{META} has more than {limits.META >> 10} kB')
+    if content.count(b'[') + content.count(b'{') > limits.DEPTH:
+        # the time that PyYAML takes grows with their square
+        raise Exceeded(f'{META} has more than {limits.DEPTH} brackets')
     try:
-        content = yaml.safe_load(safe_read.read_bytes(path))
+        # an alias stands for as much as its writer likes; MLflow writes none
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content)):
+            raise ValueError(f'{META} has aliases, which MLflow does not write')
+        value = yaml.safe_load(content)
     except (yaml.YAMLError, RecursionError):
         raise ValueError(f'{META} is not YAML') from None
-    if not isinstance(content, dict):
+    if not isinstance(value, dict):
         raise ValueError(f'{META} is not what MLflow writes')
-    return content
+    return value
 
 
 # --- database ---
@@ -134,21 +162,32 @@ def _runs_of_database(path: Path) -> dict[str, Location]:
     query = (
         "select run_uuid from runs where lifecycle_stage = 'active' order by start_time, run_uuid"
     )
-    with contextlib.closing(_connect(path)) as database:
+    budget = Budget(limits.SECONDS, runs=limits.RUNS)
+    views = "select name from sqlite_master where type = 'view' and name in (?, ?, ?, ?)"
+    locations: dict[str, Location] = {}
+    with contextlib.closing(_connect(path, budget)) as database:
         try:
-            return {f'{path}: {run}': Location(path, run) for (run,) in database.execute(query)}
+            for (name,) in database.execute(views, TABLES):
+                raise ValueError(f'{name} is a view there; MLflow has a table')
+            for (run,) in database.execute(query):
+                budget.take(runs=1)
+                locations[f'{path}: {run}'] = Location(path, str(run))
         except sqlite3.Error:
+            _check_time(budget)
             # a database of another program
             return {}
+    return locations
 
 
 def _read_database(path: Path, run: str) -> ForeignRun:
-    with contextlib.closing(_connect(path)) as database:
+    budget = Budget(limits.SECONDS, values=limits.VALUES)
+    with contextlib.closing(_connect(path, budget)) as database:
         try:
             group, name, status, start, end = _facts(database, run)
-            hparam = _hparam(database, run)
-            points = _points(database, run)
-        except (sqlite3.Error, TypeError, ValueError) as error:
+            hparam = _hparam(database, run, budget)
+            points = _points(database, run, budget)
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+            _check_time(budget)
             raise ValueError(f'its run cannot be read ({error})') from None
     started, seconds = _times(start, end)
     return ForeignRun(
@@ -159,7 +198,7 @@ def _read_database(path: Path, run: str) -> ForeignRun:
         hparam=hparam,
         points=points,
         x='step',
-        status=_status(STATUS_NUMBERS.get(status)),
+        status=_status(STATUS_NUMBERS.get(str(status))),
         started=started,
         seconds=seconds,
     )
@@ -174,24 +213,42 @@ def _facts(database: sqlite3.Connection, run: str) -> tuple[Any, ...]:
     return row
 
 
-def _hparam(database: sqlite3.Connection, run: str) -> dict[str, Any]:
+def _hparam(database: sqlite3.Connection, run: str, budget: Budget) -> dict[str, Any]:
     rows = database.execute('select key, value from params where run_uuid = ?', (run,))
-    return {name: foreign.parse_value(text) for name, text in rows}
+    hparam = {}
+    for name, text in rows:
+        budget.take(values=1)
+        hparam[name] = foreign.parse_value(str(text))
+    return hparam
 
 
-def _points(database: sqlite3.Connection, run: str) -> Points:
+def _points(database: sqlite3.Connection, run: str, budget: Budget) -> Points:
     rows = database.execute(
         'select key, value, step, is_nan from metrics where run_uuid = ? order by timestamp',
         (run,),
     )
     values: dict[str, dict[float, float]] = {}
     for name, number, step, is_nan in rows:
-        values.setdefault(name, {})[step] = float('nan') if is_nan else float(number)
+        budget.take(values=1)
+        values.setdefault(str(name), {})[int(step)] = float('nan') if is_nan else float(number)
     return {name: sorted(by_step.items()) for name, by_step in values.items()}
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
+def _connect(path: Path, budget: Budget) -> sqlite3.Connection:
+    """Open a database that ends each query when the time of the budget is over.
+
+    A table may be a view that never ends, and a value may be made as long as it likes.
+    """
+    database = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
+    database.set_progress_handler(budget.is_late, STEPS)
+    if hasattr(database, 'setlimit'):  # Python 3.11
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_CELL)
+    return database
+
+
+def _check_time(budget: Budget) -> None:
+    """Raise Exceeded where the time of a query was over."""
+    budget.take()
 
 
 # --- both ---

@@ -17,7 +17,8 @@ from typing import Any
 
 from tagrun.extra.importing import foreign
 from tagrun.extra.importing.foreign import ForeignRun
-from tagrun.store import jsonfile, safe_read, statistic
+from tagrun.store import jsonfile, limits, safe_read, statistic
+from tagrun.store.limits import Budget
 
 KIND = 'W&B'
 MAGIC = b':W&B'
@@ -39,6 +40,7 @@ def read_run(path: str) -> ForeignRun:
     config: dict[str, Any] = {}
     history: list[dict[str, float]] = []
     run = end = None
+    budget = Budget(values=limits.VALUES)
     for record in _records(safe_read.read_bytes(path)):
         kind = record.WhichOneof('record_type')
         if kind == 'run':
@@ -47,7 +49,9 @@ def read_run(path: str) -> ForeignRun:
         elif kind == 'config':
             config.update(_items(record.config.update))
         elif kind == 'history':
-            history.append(_numbers(_items(record.history.item)))
+            numbers = _numbers(_items(record.history.item))
+            budget.take(values=len(numbers) + foreign.OF_RECORD)
+            history.append(numbers)
         elif kind == 'exit':
             end = record.exit
     if run is None:
@@ -108,7 +112,7 @@ def _frames(content: bytes) -> Iterator[bytes]:
     """
     if content[: len(MAGIC)] != MAGIC:
         raise ValueError('not a file of W&B')
-    at, begun = HEADER, b''
+    at, begun = HEADER, bytearray()
     while at + HEADER <= len(content):
         room = BLOCK - at % BLOCK
         if room < HEADER:  # the rest of a block is padding
@@ -119,15 +123,19 @@ def _frames(content: bytes) -> Iterator[bytes]:
         if zlib.crc32(data, zlib.crc32(bytes([kind]))) != checksum:
             return
         at += HEADER + length
-        begun = data if kind in (FULL, FIRST) else begun + data
+        if kind in (FULL, FIRST):
+            begun.clear()
+        begun += data
         if kind in (FULL, LAST):
-            yield begun
+            yield bytes(begun)
 
 
 def _items(items: Iterable[Any]) -> dict[str, Any]:
     """Return {key: value} of protobuf items, whose values are JSON."""
     values = {}
     for item in items:
+        if len(item.value_json) > limits.LOGGED:
+            continue
         try:
             values['.'.join(item.nested_key) or item.key] = json.loads(item.value_json)
         except (ValueError, RecursionError):

@@ -9,8 +9,10 @@ run is imported once.
 Exit codes: 0 done, 1 refused, 2 usage.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,8 +22,10 @@ from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import ROOT
 from tagrun.extra.importing import convert
-from tagrun.extra.importing.foreign import ForeignRun
-from tagrun.store import experlist, history, layout, names, run_json, statistic
+from tagrun.extra.importing.foreign import ForeignRun, checked
+from tagrun.store import atomic, experlist, history, layout, limits, names, run_json, statistic
+from tagrun.store.incoming import Incoming
+from tagrun.store.limits import Budget
 from tagrun.store.run_ref import TAGS, RunRef
 
 GROUP = 'Share', 4
@@ -32,14 +36,29 @@ EXAMPLES = (
     'tagrun import log.csv --monitor val/acc         one line an epoch or a step',
     'tagrun import log.csv --rename accuracy=val/acc',
 )
+TEXT = 'bytes of metrics in one import'
 SHOWN = 20  # runs that are named
+FILES = (run_json.NAME, history.NAME, statistic.NAME)  # of an imported run
 
 
-class Imported(NamedTuple):
-    """A run that was imported, or would be."""
+class Ready(NamedTuple):
+    """A run that was read, as its files will be."""
 
-    run: RunRef
-    status: str
+    run: ForeignRun  # its points left out: those of a thousand runs fill the memory
+    content: dict[str, Any]  # of statistic.json
+    history: str  # the text of history.csv
+    row_count: int
+
+    @property
+    def summary(self) -> str:
+        """One line: what came from where."""
+        run, content = self.run, self.content
+        parts = [run.kind, run.name, f'{plural(self.row_count, run.x)} with a metric', run.status]
+        monitor = content['monitor']
+        best = content['metric'].get(monitor)
+        if best is not None:
+            parts.append(f'{monitor} {best:.4g} at {run.x} {content["best_" + run.x]}')
+        return '  '.join(part for part in parts if part)
 
 
 def main(argv: list[str]) -> int:
@@ -51,20 +70,25 @@ def main(argv: list[str]) -> int:
     )
     _check_name('tag', args.tag, names.check_tag)
     _check_name('set', args.to, names.check_set)
-    by_tag: dict[str, list[ForeignRun]] = {}
+    by_tag: dict[str, list[Ready]] = {}
+    budget = Budget(**{TEXT: limits.TEXT})
     for source in args.source:
-        for foreign_run in _read_all(source):
-            by_tag.setdefault(args.tag or convert.tag_of(foreign_run.group), []).append(foreign_run)
+        for ready in _read_all(source, options, budget):
+            by_tag.setdefault(args.tag or convert.tag_of(ready.run.group), []).append(ready)
     if not by_tag:
         raise UserError('nothing was imported')
     repository = Repository.at(ROOT)
     for tag in by_tag:
         _check_unrecorded(repository, tag)
-    imported: list[Imported] = []
-    for tag, runs in by_tag.items():
-        imported += _import(tag, runs, options, args.dry_run)
-    if imported and not args.dry_run:
-        _list(imported, args.to)
+    if args.dry_run:
+        for tag, runs in by_tag.items():
+            _report(_lacking(tag, runs))
+        return 0
+    try:
+        with Incoming(ROOT, on_wait=_report_wait) as incoming:
+            _import(by_tag, args.to, incoming)
+    except OSError as error:
+        raise UserError(f'{error.filename or layout.result(ROOT)}: {error.strerror}') from None
     return 0
 
 
@@ -110,120 +134,150 @@ def _check_name(what: str, name: str | None, check: Callable[[str], str]) -> Non
         raise UserError(f'{name!r} cannot be a {what}: {why}', code=2)
 
 
-def _read_all(source: str) -> list[ForeignRun]:
+def _read_all(source: str, options: convert.Options, budget: Budget) -> list[Ready]:
     """Return the runs at a path; one that cannot be read is named, and stops no other.
 
     Raises UserError where there is none of any kind.
     """
     if not os.path.exists(source):
         raise UserError(f'{source}: there is no such file or folder')
-    runs: list[ForeignRun] = []
+    runs: list[Ready] = []
     is_any = False
     for path in finder.modules('foreign_*.py'):
         kind = finder.load(path)
-        for label, location in kind.find_runs(source).items():
+        try:
+            locations = kind.find_runs(source)
+        except (OSError, ValueError) as error:
+            echo(f'{source}: {kind.KIND}: {_why(error)}; left out')
+            is_any = True
+            continue
+        for label, location in locations.items():
             is_any = True
             try:
-                runs.append(_read(kind, location))
-            except (OSError, ValueError) as error:
-                why = getattr(error, 'strerror', None) or error
-                echo(f'{label}: {kind.KIND}: {why}; left out')
+                runs.append(_read(kind, location, options, budget))
+            except (OSError, ValueError, MemoryError) as error:
+                echo(f'{label}: {kind.KIND}: {_why(error)}; left out')
     if not is_any:
         raise UserError(
             f'{source}: neither a folder or database of MLflow, nor TensorBoard\'s event '
             'files, nor runs of W&B (*.wandb), nor CSV'
         )
-    return sorted(runs, key=lambda run: (run.started or 0, run.name))
+    return sorted(runs, key=lambda ready: (ready.run.started or 0, ready.run.name))
 
 
-def _read(kind: ModuleType, location: Any) -> ForeignRun:
-    run = kind.read_run(location)
-    if not run.points:
-        raise ValueError('no metric in it')
-    return run
+def _why(error: Exception) -> object:
+    return getattr(error, 'strerror', None) or error or type(error).__name__
+
+
+def _read(kind: ModuleType, location: Any, options: convert.Options, budget: Budget) -> Ready:
+    """Return a run, converted. Raises OSError, ValueError with the reason, UserError."""
+    run = checked(kind.read_run(location))
+    content = convert.statistic_content(run, options)
+    rows = convert.history_rows(convert.renamed(run.points, options))
+    text = history.Text().of(rows)
+    budget.take(**{TEXT: len(text)})
+    return Ready(run._replace(points={}), content, text, len(rows))
 
 
 def _check_unrecorded(repository: Repository, tag: str) -> None:
     """Raise UserError for a tag of runs that were recorded here: their code is not the others'."""
     is_recorded = repository.resolve(f'{TAGS}{tag}') or any(
-        _origin(RunRef(tag, number)) is None for number in layout.numbers(ROOT, tag)
+        _is_recorded(RunRef(tag, number).folder(ROOT)) for number in layout.numbers(ROOT, tag)
     )
     if is_recorded:
         raise UserError(f'{tag!r} is a tag of runs that were recorded here: --tag names another')
 
 
-def _origin(run: RunRef) -> dict[str, Any] | None:
-    """Return where a run was imported from; None if it was trained here or cannot be read."""
-    try:
-        origin = run_json.read(run.folder(ROOT)).get('imported')
-    except (OSError, ValueError):
-        return None
-    return origin if isinstance(origin, dict) else None
+def _is_recorded(folder: Path) -> bool:
+    """Return whether a folder is of a run that was trained here, or cannot be read."""
+    return _origin(folder) is None and any(folder.iterdir())
 
 
-def _import(
-    tag: str, runs: Sequence[ForeignRun], options: convert.Options, dry_run: bool
-) -> list[Imported]:
-    """Import the runs that this project lacks, or only show them; return them."""
-    known = _known(tag)
-    new = [run for run in runs if (run.kind, run.id) not in known]
-    if len(new) < len(runs):
-        echo(f'{tag}: {plural(len(runs) - len(new), "run")} imported before')
-    imported = []
-    for number, foreign_run in enumerate(new):
-        content = convert.statistic_content(foreign_run, options)
-        rows = convert.history_rows(convert.renamed(foreign_run.points, options))
-        run = RunRef(tag, number) if dry_run else _write(tag, content, rows)
-        imported.append(Imported(run, foreign_run.status))
-        if number < SHOWN:
-            echo(f'{run}  {_summary(foreign_run, content, len(rows))}')
-    if len(new) > SHOWN:
-        echo(f'… and {len(new) - SHOWN:,} more')
-    return imported
+def _origin(folder: Path) -> dict[str, Any] | None:
+    """Return where a run was imported from; None if it was not, or cannot be read.
 
-
-def _known(tag: str) -> set[tuple[Any, Any]]:
-    """Return (kind, id) of the runs that were imported under a tag."""
-    origins = [_origin(RunRef(tag, number)) for number in layout.numbers(ROOT, tag)]
-    return {(origin.get('kind'), origin.get('id')) for origin in origins if origin}
-
-
-def _summary(run: ForeignRun, content: dict[str, Any], row_count: int) -> str:
-    parts = [run.kind, run.name, f'{plural(row_count, run.x)} with a metric', run.status]
-    monitor = content['monitor']
-    best = content['metric'].get(monitor)
-    if best is not None:
-        parts.append(f'{monitor} {best:.4g} at {run.x} {content["best_" + run.x]}')
-    return '  '.join(part for part in parts if part)
-
-
-def _write(tag: str, content: dict[str, Any], rows: list[dict[str, Any]]) -> RunRef:
-    """Write the files of a new run, read-only; return the run.
-
-    run.json comes last: with it the run is complete.
+    Older versions wrote run.json last: a kill left a folder without it.
     """
-    try:
-        number, folder = layout.claim(ROOT, tag)
+    for read in (run_json.read_or_none, statistic.read_or_none):
+        origin = (read(folder) or {}).get('imported')
+        if isinstance(origin, dict):
+            return origin
+    return None
+
+
+def _lacking(tag: str, runs: Sequence[Ready]) -> list[tuple[RunRef, Ready]]:
+    """Return the runs that this project lacks, with the names that they get."""
+    known: dict[tuple[Any, Any], RunRef] = {}
+    numbers = layout.numbers(ROOT, tag)
+    for number in numbers:
         run = RunRef(tag, number)
-        statistic.write(folder, {'run': str(run), **content})
-        history.write(folder, rows)
-        origin = content['imported']
-        run_json.write(folder, run_json.build(ROOT, tag, number, None, None, imported=origin))
-        for path in folder.iterdir():
-            path.chmod(0o444)
-    except OSError as error:
-        raise UserError(f'{layout.result(ROOT)}: {error}') from None
-    return run
+        origin = _origin(run.folder(ROOT))
+        if origin is not None:
+            known[origin.get('kind'), origin.get('id')] = run
+    free = (number for number in itertools.count() if number not in numbers)
+    lacking = []
+    for ready in runs:
+        key = (ready.run.kind, ready.run.id)
+        run = known.get(key) or RunRef(tag, next(free))
+        if not _is_whole(run.folder(ROOT)):
+            lacking.append((run, ready))
+    if len(lacking) < len(runs):
+        echo(f'{tag}: {plural(len(runs) - len(lacking), "run")} imported before')
+    return lacking
 
 
-def _list(imported: Sequence[Imported], name: str) -> None:
-    """Add the runs to a list; to finished only those that ended well."""
-    runs = [
-        each.run for each in imported if each.status == statistic.FINISHED or name != 'finished'
-    ]
-    experlist.add(ROOT, name, runs)
-    tag = imported[0].run.tag
-    echo(
-        f'{plural(len(runs), "run")} added to the set {name!r}: `table {name}`, `expls {tag}`, '
-        f'`plot {tag}` show them'
-    )
+def _is_whole(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in FILES)
+
+
+def _import(by_tag: dict[str, list[Ready]], list_name: str, incoming: Incoming) -> None:
+    """Import the runs that this project lacks, each as a whole. Raises OSError, UserError."""
+    imported: list[RunRef] = []
+    listed = 0
+    for tag, runs in by_tag.items():
+        lacking = _lacking(tag, runs)
+        for run, ready in lacking:
+            if ready.run.status == statistic.FINISHED or list_name != experlist.FINISHED:
+                incoming.add_to(list_name, run)
+                listed += 1
+            _write(run, ready, incoming)
+            imported.append(run)
+        _report(lacking)
+    if imported:
+        tag = imported[0].tag
+        echo(
+            f'{plural(listed, "run")} added to the set {list_name!r}: `table {list_name}`, '
+            f'`expls {tag}`, `plot {tag}` show them'
+        )
+
+
+def _report(runs: Sequence[tuple[RunRef, Ready]]) -> None:
+    """Print a line for each run that came, or would come."""
+    for run, ready in runs[:SHOWN]:
+        echo(f'{run}  {ready.summary}')
+    if len(runs) > SHOWN:
+        echo(f'… and {len(runs) - SHOWN:,} more')
+
+
+def _write(run: RunRef, ready: Ready, incoming: Incoming) -> None:
+    """Write the files of a run, read-only, and give them their name at once. Raises OSError.
+
+    run.json comes first: it says where the run is from.
+    """
+    origin = ready.content['imported']
+    new = incoming.new_folder()
+    run_json.write(new, run_json.build(ROOT, *run, None, None, imported=origin))
+    atomic.write(new / history.NAME, ready.history)
+    statistic.write(new, {'run': str(run), **ready.content})
+    for path in new.iterdir():
+        path.chmod(0o444)
+    folder = run.folder(ROOT)
+    if _origin(folder):
+        incoming.take_away(folder)  # the half that an older version left
+    if not incoming.place(new, run):
+        raise UserError(f'{folder}: another process made it. Import again')
+    incoming.is_whole(run)
+
+
+def _report_wait() -> None:
+    echo('another `fetch` or `import` is at work here: this one waits for it')

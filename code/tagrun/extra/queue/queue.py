@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from tagrun.core.cli import aligned, selectors
-from tagrun.core.cli.messages import UserError, duration, echo, plural, printable, quote
+from tagrun.core.cli.messages import UserError, duration, echo, plural, printable, put, quote
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.compare import run_status
 from tagrun.core.compare.run_status import RunStatus
@@ -94,11 +94,11 @@ def _show(words: list[str], as_json: bool) -> int:
     pairs, now = list(zip(queued, statuses, strict=True)), time.time()
     if as_json:
         content = [_json(entry, status, now) for entry, status in pairs]
-        print(jsonfile.dumps(content), end='')
+        put(jsonfile.dumps(content), end='')
         return 0
     rows = [_row(entry, status, now) for entry, status in pairs]
     if rows:
-        print('\n'.join(aligned.lines(HEAD, rows, ('priority',))))
+        put('\n'.join(aligned.lines(HEAD, rows, ('priority',))))
     workers = len(worker.alive(ROOT))
     hint = '' if workers or not queued else ': `tagrun queue start`'
     echo(f'{plural(len(queued), "run")} queued, {plural(workers, "worker")} at work{hint}')
@@ -185,7 +185,7 @@ def _show_log(entry: Entry) -> None:
         echo(f'{entry.run}: {error}')
     else:
         echo(f'{entry.run}:  tail -f {quote(os.path.relpath(path))}')
-        print('\n'.join(printable(line) for line in text.splitlines()[-TAIL:]))
+        put('\n'.join(printable(line) for line in text.splitlines()[-TAIL:]))
 
 
 def _remove(words: list[str]) -> int:

@@ -4,8 +4,9 @@
     fetcher.take_runs()
     fetcher.new, fetcher.updated, fetcher.renamed, fetcher.failed
 
-Runs of this clone stay as they are. The refs come first, then the files, statistic.json last: where
-a kill left a run without files, the next fetch writes them.
+Runs of this clone stay as they are. A new run gets its refs, and then its folder by one rename
+(store/incoming.py). Of a run that went on, the files are replaced, and then its refs. So after a
+kill the next fetch sees by the refs and the folder what it has to do.
 """
 
 import os
@@ -18,11 +19,22 @@ from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.extra.sharing import remote_names, result_files
 from tagrun.extra.sharing.remote_names import RefIndex, RunObjects
-from tagrun.store import atomic, experlist, jsonfile, layout, run_json, statistic
+from tagrun.store import (
+    atomic,
+    experlist,
+    incoming,
+    jsonfile,
+    layout,
+    limits,
+    run_json,
+    statistic,
+)
+from tagrun.store.incoming import Incoming
 from tagrun.store.run_ref import TAGS, RunRef
 
 RUNS_AT_ONCE = 200
 REPORT_EVERY = 2000  # runs between two lines that say how far it is
+TOO_MUCH = f'one fetch writes at most {limits.FETCHED >> 20} MB; fetch again for it'
 REFS_PER_RUN = 6  # three here and three of the remote
 PACK_FROM = 1000  # new refs that are worth one file
 NO_NAME = 'its name is taken here, and so are those beside it; delete or rename one of them here'
@@ -38,6 +50,11 @@ class Wanted(NamedTuple):
     run: RunRef  # its name here
     objects: RunObjects
     before: RunObjects | None  # what this clone has of it
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this clone has no state of it, or this very one without its files."""
+        return not self.went_on
 
     @property
     def went_on(self) -> bool:
@@ -62,14 +79,18 @@ class Fetcher:
         self._folders = _runs_with_folder(repository.root)
         self._tag_refs = {f'{TAGS}{tag}' for tag in self._local.tags}
         self._local_names: dict[RunRef, RunRef] = {}  # {name at the remote: name here}
+        self._room = limits.FETCHED  # bytes that this fetch may still write
 
     def take_runs(self) -> None:
         """Choose the names of all runs, then write those that this clone lacks."""
         wanted, new_runs = self._choose()
-        for start in range(0, len(wanted), RUNS_AT_ONCE):
-            if start and start % REPORT_EVERY == 0:
-                echo(f'{start:,} of {len(wanted):,} runs …')
-            self._write_runs(wanted[start : start + RUNS_AT_ONCE])
+        if not wanted and not incoming.is_left(self.repository.root):
+            return
+        with incoming.Incoming(self.repository.root, on_wait=_report_wait) as place:
+            for start in range(0, len(wanted), RUNS_AT_ONCE):
+                if start and start % REPORT_EVERY == 0:
+                    echo(f'{start:,} of {len(wanted):,} runs …')
+                self._take(wanted[start : start + RUNS_AT_ONCE], place)
         if new_runs * REFS_PER_RUN > PACK_FROM:
             self.repository.pack_refs()
 
@@ -132,12 +153,16 @@ class Fetcher:
         )
 
     def _is_fetched(self, run: RunRef) -> bool:
-        """Return whether a run's folder came from a remote, or is empty."""
+        """Return whether a run's folder came from a remote, or has nothing that did not.
+
+        Older versions wrote run.json late: a kill left a folder without it.
+        """
         folder = run.folder(self.repository.root)
         try:
             return bool(run_json.read(folder).get('fetched_from'))
         except FileNotFoundError:
-            return not any(folder.iterdir())
+            names = {path.name for path in folder.iterdir() if path.suffix != '.tmp'}
+            return names <= {*result_files.RAW, statistic.NAME}
         except (OSError, ValueError):
             return False
 
@@ -153,26 +178,45 @@ class Fetcher:
 
     # --- refs and files ---
 
-    def _write_runs(self, wanted: Sequence[Wanted]) -> None:
-        """Make the refs of some runs, then write their folders."""
+    def _take(self, wanted: Sequence[Wanted], place: Incoming) -> None:
+        """Write some runs, as many at once as memory has room for."""
         commits = [each.objects.result for each in wanted if each.objects.result]
-        results = result_files.read(self.repository, commits)
-        converted: list[tuple[Wanted, Files]] = []
-        refs: dict[RunRef, Refs] = {}
+        sizes = result_files.sizes(self.repository, commits)
+        part: list[Wanted] = []
+        room = limits.AT_ONCE
+        for each in wanted:
+            size = sum(sizes.get(each.objects.result or '', {}).values())
+            if size > self._room:
+                self.failed.append((each.remote_run, TOO_MUCH))
+                continue
+            self._room -= size
+            if size > room and part:
+                self._write_runs(part, sizes, place)
+                part, room = [], limits.AT_ONCE
+            part.append(each)
+            room -= size
+        self._write_runs(part, sizes, place)
+
+    def _write_runs(
+        self, wanted: Sequence[Wanted], sizes: result_files.Sizes, place: Incoming
+    ) -> None:
+        """Write the refs and the folders of some runs."""
+        results = result_files.read(self.repository, _results(wanted), sizes)
+        files: dict[RunRef, Files] = {}
+        valid: list[Wanted] = []
         for each in wanted:
             try:
                 if each.objects.result:
-                    converted.append((each, self._convert(each, results[each.objects.result])))
+                    files[each.run] = self._convert(each, results[each.objects.result])
+                valid.append(each)
             except ValueError as error:
                 self.failed.append((each.remote_run, str(error)))
-                continue
-            refs[each.run] = _refs(each)
-        accepted = self._set_refs(refs)
-        ready = [(each, files) for each, files in converted if each.run in accepted]
-        for each, files in ready:
-            self._write_folder(each.run, files)
-            self._note(each)
-        self._list_finished(ready)
+        accepted = self._set_refs({each.run: _refs(each) for each in valid if each.is_new})
+        for each in valid:
+            if each.run in files and (each.went_on or each.run in accepted):
+                self._write_folder(each.run, files[each.run], place)
+                self._note(each)
+        self._set_refs({each.run: _refs(each) for each in valid if each.went_on})
 
     def _convert(self, wanted: Wanted, result: result_files.Result) -> Files:
         return result_files.convert(
@@ -188,15 +232,6 @@ class Fetcher:
         (self.updated if wanted.went_on else self.new).append(wanted.run)
         if wanted.run != wanted.remote_run:
             self.renamed[wanted.remote_run] = wanted.run
-
-    def _list_finished(self, written: Iterable[tuple[Wanted, Files]]) -> None:
-        finished = []
-        for wanted, files in written:
-            content = files[statistic.NAME]
-            if isinstance(content, dict) and content['status'] == statistic.FINISHED:
-                finished.append(wanted.run)
-        if finished:
-            experlist.add(self.repository.root, 'finished', finished)
 
     def _set_refs(self, wanted: Mapping[RunRef, Refs]) -> set[RunRef]:
         """Set the refs of some runs; return the runs whose refs git took.
@@ -229,18 +264,48 @@ class Fetcher:
             self.failed.append((run, str(error)))
             return False
 
-    def _write_folder(self, run: RunRef, files: Files) -> None:
-        """Write the folder of a run, statistic.json last: with it the run is complete."""
+    def _write_folder(self, run: RunRef, files: Files, place: Incoming) -> None:
+        """Write the files of a run, run.json first, which says where it is from.
+
+        Of a folder that is there they are replaced, statistic.json last.
+        """
+        content = files[statistic.NAME]
+        if isinstance(content, dict) and content['status'] == statistic.FINISHED:
+            place.add_to(experlist.FINISHED, run)
         folder = run.folder(self.repository.root)
-        folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.parent.is_symlink() or folder.is_symlink():
             raise UserError(f'{folder} is a link to another place: nothing is written there')
-        folder.mkdir(exist_ok=True)
-        for name, content in files.items():
-            if not isinstance(content, bytes):
-                content = jsonfile.dumps(content).encode('utf-8', 'backslashreplace')
-            # not durable: git has it
-            atomic.write(folder / name, content, durable=False)
+        if folder.is_dir() and any(folder.iterdir()):
+            _write(folder, files)
+            _remove_half_written(folder)
+        else:
+            new = place.new_folder()
+            _write(new, files)
+            if not place.place(new, run):
+                raise UserError(f'{folder}: another process made it. Fetch again')
+        place.is_whole(run)
+
+
+def _write(folder: Path, files: Files) -> None:
+    for name, content in files.items():
+        if not isinstance(content, bytes):
+            content = jsonfile.dumps(content).encode('utf-8', 'backslashreplace')
+        # not durable: git has it
+        atomic.write(folder / name, content, durable=False)
+
+
+def _remove_half_written(folder: Path) -> None:
+    """Remove what a kill left of an earlier fetch: only one fetch at a time writes here."""
+    for path in folder.glob('.*.tmp'):
+        path.unlink()
+
+
+def _report_wait() -> None:
+    echo('another `fetch` or `import` is at work here: this one waits for it')
+
+
+def _results(wanted: Iterable[Wanted]) -> list[str]:
+    return [each.objects.result for each in wanted if each.objects.result]
 
 
 def _runs_with_folder(root: Path) -> set[RunRef]:

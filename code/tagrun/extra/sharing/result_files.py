@@ -1,27 +1,32 @@
 """Read the files of shared results from git, and convert them to the files of a run of this clone.
 
-    results = read(repository, [commit])
+    known = sizes(repository, [commit])             # nothing is read yet
+    results = read(repository, [commit], known)
     convert(repository.root, 'origin', run, code, results[commit], local_names)
 
 Both treat what they read as data of a stranger: of bounded size, checked, and never a path.
 """
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import result_commit
-from tagrun.store import confusion, inputs, jsonfile, run_json, statistic, trace
+from tagrun.store import confusion, inputs, jsonfile, limits, run_json, statistic, trace
 from tagrun.store.inputs import Input
 from tagrun.store.run_ref import RunRef
 
 # taken as they are: their readers check them
 RAW = ('history.csv', 'environment.json', confusion.NAME, 'log', trace.EPOCHS)
 NEEDED = (statistic.NAME, run_json.NAME)
-MAX_BYTES = 16 << 20  # of one file that is taken
+TAKEN = (*NEEDED, *RAW)
+MAX_BYTES = limits.RUN // 2  # of one file that is taken
+MAX_OBJECT = 1 << 20  # of a result commit, and of its tree of a few names
+
+K = TypeVar('K')
+Sizes = dict[str, dict[str, int]]  # {commit: {name: bytes}}
 
 
 class Result(NamedTuple):
@@ -31,26 +36,53 @@ class Result(NamedTuple):
     files: dict[str, bytes]  # {name: content}; what is too large or not a file is left out
 
 
-def read(repository: Repository, commits: Sequence[str]) -> dict[str, Result]:
-    """Return {commit: its Result} of many result commits, by two processes."""
-    if not commits:
-        return {}
-    names = {f'{commit}:{file}': file for commit, file in _files(commits)}
-    fitting = []
-    for name, (kind, size) in repository.kinds([*commits, *names]).items():
-        if size <= MAX_BYTES and kind == ('blob' if name in names else 'commit'):
-            fitting.append(name)
-    blobs = repository.blobs(fitting)
-    results = {commit: Result(blobs.get(commit), {}) for commit in commits}
-    for commit, file in _files(commits):
-        content = blobs.get(f'{commit}:{file}')
-        if content is not None:
-            results[commit].files[file] = content
+def sizes(repository: Repository, commits: Sequence[str]) -> Sizes:
+    """Return {commit: {name: bytes}} of what is taken of result commits; '' is the commit itself.
+
+    git says the sizes, and reads no content for it: a remote of 5 MB may unpack to many GB. What is
+    larger than a limit is left out, a commit with all that it has.
+    """
+    fitting = _fitting(repository, {commit: commit for commit in commits}, 'commit')
+    trees = _fitting(repository, {commit: f'{commit}^{{tree}}' for commit in fitting}, 'tree')
+    names = {(commit, file): f'{commit}:{file}' for commit in trees for file in TAKEN}
+    files = _fitting(repository, names, 'blob')
+    result: dict[str, dict[str, int]] = {commit: {'': size} for commit, size in fitting.items()}
+    for (commit, file), size in files.items():
+        if sum(result[commit].values()) + size <= limits.RUN:
+            result[commit][file] = size
+    return result
+
+
+def _fitting(repository: Repository, names: Mapping[K, str], kind: str) -> dict[K, int]:
+    """Return {key: bytes} of the objects that are of a kind, and not larger than it may be."""
+    known = repository.kinds(list(names.values()))
+    missing = ('', 0)
+    fitting = {}
+    for key, name in names.items():
+        own_kind, size = known.get(name, missing)
+        if own_kind == kind and size <= (MAX_BYTES if kind == 'blob' else MAX_OBJECT):
+            fitting[key] = size
+    return fitting
+
+
+def read(
+    repository: Repository, commits: Sequence[str], known: Sizes | None = None
+) -> dict[str, Result]:
+    """Return {commit: its Result} of result commits, by one process.
+
+    known: their sizes, where they were asked for before.
+    """
+    taken = sizes(repository, commits) if known is None else known
+    names = {}
+    for commit in commits:
+        for file in taken.get(commit, {}):
+            names[commit, file] = f'{commit}:{file}' if file else commit
+    blobs = repository.blobs(names.values())
+    results = {}
+    for commit in commits:
+        files = {file: blobs[names[commit, file]] for file in taken.get(commit, {})}
+        results[commit] = Result(files.pop('', None), files)
     return results
-
-
-def _files(commits: Sequence[str]) -> Iterator[tuple[str, str]]:
-    return itertools.product(commits, (*NEEDED, *RAW))
 
 
 def convert(
@@ -68,9 +100,6 @@ def convert(
     """
     is_so_far = _check_commit(result.commit, code)
     content, info = _parse_needed(result)
-    files: dict[str, bytes | dict[str, Any]] = {
-        name: result.files[name] for name in RAW if name in result.files
-    }
     links = _links(info, local_names)
     taken = _inputs(info, local_names)
     new_info = run_json.build(
@@ -78,7 +107,9 @@ def convert(
     )
     if not taken:  # not known, which is not the same as none
         del new_info['inputs']
-    files[run_json.NAME] = new_info
+    # run.json first: it says where the run is from, should a kill leave the others out
+    files: dict[str, bytes | dict[str, Any]] = {run_json.NAME: new_info}
+    files.update({name: result.files[name] for name in RAW if name in result.files})
     content.pop('inputs', None)
     files[statistic.NAME] = {
         **content,

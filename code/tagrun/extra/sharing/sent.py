@@ -18,7 +18,7 @@ from tagrun.core.git import remotes
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.extra.sharing import remote_names
-from tagrun.store import jsonfile
+from tagrun.store import jsonfile, limits
 from tagrun.store.run_ref import CODE, RESULT, TAGS, RunRef
 
 NAME = 'tagrun-shared.json'
@@ -33,7 +33,7 @@ class Shares:
 
     def __init__(self, repository: Repository) -> None:
         self._path = repository.common / NAME
-        content = jsonfile.read_or_none(self._path) or {}
+        content = jsonfile.read_or_none(self._path, limits.FILE) or {}
         shares = content.get('shares')
         known = shares if isinstance(shares, list) else []
         self._shares: list[dict[str, Any]] = [share for share in known if _is_share(share)]

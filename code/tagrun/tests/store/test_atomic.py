@@ -109,3 +109,25 @@ def test_a_pipe_under_a_lists_name_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / 'finished.txt')
     with pytest.raises(OSError, match='not a regular file'):
         atomic.append_line(tmp_path / 'finished.txt', 't1/0')
+
+
+def test_a_line_is_added_after_a_torn_one_on_a_line_of_its_own(tmp_path):
+    path = tmp_path / 'finished.txt'
+    for line in ('t1/0', 't1/1'):
+        atomic.append(path, line)
+    path.write_text(path.read_text() + 't')
+    atomic.append(path, 't1/2')
+    assert path.read_text() == 't1/0\nt1/1\nt\nt1/2\n'
+
+
+@pytest.mark.parametrize(
+    'before, after', [('a\nt', 'a\nt1/0\n'), ('t1/0', 't1/0\n'), ('a\n', 'a\n'), ('b', 'b')]
+)
+def test_a_torn_line_is_completed_where_it_is_the_beginning_of_another(tmp_path, before, after):
+    path = tmp_path / 'finished.txt'
+    path.write_text(before)
+    atomic.complete_torn(path, 't1/0', lambda text: False)
+    assert path.read_text() == after
+    path.write_text(before)
+    atomic.complete_torn(path, 't1/0', lambda text: True)
+    assert path.read_text() == before

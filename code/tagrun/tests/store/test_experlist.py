@@ -6,6 +6,7 @@ import pytest
 from run_factory import listed, run
 
 from tagrun.store import experlist, layout
+from tagrun.store.run_ref import RunRef
 
 
 @pytest.fixture
@@ -119,3 +120,10 @@ def test_the_default_set_is_record_where_it_is_there(root):
 
 def test_many_runs_are_named_in_few_letters():
     assert experlist.compact([('a', 0), ('a', 2), ('a', 1), ('b', 3), ('a', 7)]) == 'a/0-2,7 b/3'
+
+
+def test_a_growing_list_gets_each_run_once(root):
+    growing = experlist.Growing(root, 'grown')
+    for number in (0, 1, 0):
+        growing.add(RunRef('t1', number))
+    assert layout.list_file(root, 'grown').read_text() == 't1/0\nt1/1\n'

@@ -24,7 +24,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Call(NamedTuple):
-    """name: open, write, truncate, fsync, replace, symlink, link, unlink or mkdir.
+    """name: open, write, truncate, fsync, replace, symlink, link, unlink, mkdir,
+    rmdir or chmod.
 
     path: below the folder; '' is the folder itself. value: the written bytes, the new size, or the
     other path.
@@ -100,7 +101,7 @@ class Calls:
         builtins.open = io.open = _opened(self, io.open)
         os.replace, os.rename = self._two(os.replace, 'replace'), self._two(os.rename, 'replace')
         os.symlink, os.link = self._two(os.symlink, 'symlink'), self._two(os.link, 'link')
-        for name in ('unlink', 'mkdir', 'truncate', 'fsync'):
+        for name in ('unlink', 'mkdir', 'rmdir', 'chmod', 'truncate', 'fsync'):
             setattr(os, name, self._one(getattr(os, name), name))
         os.ftruncate, os.remove = self._one(os.ftruncate, 'truncate'), os.unlink
 

@@ -24,3 +24,9 @@ def test_a_line_is_cut_to_the_terminal_and_whole_in_a_pipe(monkeypatch):
     lines = aligned.lines(('a', 'b'), rows)
     assert lines[2] == 'n' * 19 + '…' and lines[1].endswith('数…')
     assert 19 <= aligned.cells(lines[1]) <= 20
+
+
+def test_a_very_long_cell_makes_no_other_line_long():
+    lines = aligned.lines(('run', 'why'), [('t1', 'short'), ('x' * 10**6, 'long')])
+    assert [len(line) < 20 for line in lines] == [True, True, False]
+    assert len(lines[2]) < 1100

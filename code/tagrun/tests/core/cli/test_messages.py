@@ -97,3 +97,36 @@ def test_words_are_quoted_counted_and_guessed():
 def test_a_user_error_has_a_sentence_and_an_exit_code():
     assert str(UserError('no')) == 'no' and UserError('no').code == 1
     assert UserError('no', code=2).code == 2
+
+
+def test_a_word_that_fills_the_screen_is_cut(capsys):
+    messages.echo(f'before {"x" * 9999} after')
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('before xxx') and line.endswith('x… after') and len(line) < 500
+
+
+class Terminal(io.StringIO):
+    """A stdout that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize('text', ['a\x1b[2Jb', 'a\x9b2Jb', 'a\x7fb', 'a\u202eb', 'a\u2028b'])
+def test_data_are_whole_in_a_pipe_and_harmless_on_a_terminal(monkeypatch, text):
+    for stream, shown in ((io.StringIO(), f'{text}\n'), (Terminal(), messages.printable(text))):
+        monkeypatch.setattr(sys, 'stdout', stream)
+        messages.put(text)
+        assert stream.getvalue().rstrip('\n') == shown.rstrip('\n')
+    assert messages.printable(text) != text
+
+
+def test_what_the_encoding_lacks_is_shown(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), 'ascii')
+    monkeypatch.setattr(sys, 'stdout', stream)
+    messages.put('é \ud800')
+    assert stream.buffer.getvalue() == b'\\xe9 \\ud800\n'
+
+
+def test_a_text_is_cut_to_so_many_characters():
+    assert messages.shortened('abc', 3) == 'abc' and messages.shortened('abcd', 3) == 'ab…'

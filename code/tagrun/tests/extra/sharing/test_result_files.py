@@ -37,7 +37,8 @@ def convert(result):
 
 def test_a_run_lies_here_under_its_name_here():
     files = convert(result())
-    assert list(files) == ['log', 'run.json', 'statistic.json']  # with the last it is complete
+    # the first says where it is from, with the last it is complete
+    assert list(files) == ['run.json', 'log', 'statistic.json']
     assert files['log'] == b'a line'
     statistic, info = files['statistic.json'], files['run.json']
     assert (statistic['run'], statistic['commit'], statistic['fetched_from']) == (
