@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import shutil
+import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -69,6 +70,56 @@ def listed(folder: str | Path) -> dict[str, str]:
         if match and (directory / match[2]).is_file():
             sums[match[2]] = match[1]
     return sums
+
+
+def lost_list(folder: str | Path) -> list[str]:
+    """Return the checkpoints of a run whose SHA256SUMS is gone, the oldest first; else [].
+
+    A first save that was killed leaves one file, and no link: it was never listed.
+    """
+    directory = Path(folder) / FOLDER
+    try:
+        if (directory / SUMS).stat().st_size == 0 or listed(folder):
+            return []
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+    paths = [path for path in directory.glob('epoch_*.pth') if path.is_file()]
+    files = [path for path in paths if not path.is_symlink() and FILE.fullmatch(path.name)]
+    was_listed = len(files) > 1 or any(path.is_symlink() for path in paths)
+    return [path.name for path in sorted(files, key=_age)] if was_listed else []
+
+
+def restore_list(folder: str | Path) -> list[str]:
+    """Write SHA256SUMS again, of those of `lost_list` that are whole; return their names.
+
+    Each is read whole: torch.save keeps a CRC-32 of each part. Training compares those of shards
+    itself. Raises ValueError where not one is whole.
+    """
+    directory = Path(folder) / FOLDER
+    whole = [name for name in lost_list(folder) if is_whole(directory / name)]
+    if not whole:
+        raise ValueError(f'no checkpoint in {directory} is whole')
+    write_sums(folder, {name: digest(directory / name) for name in whole})
+    return whole
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file is an archive of torch.save of which each part has its CRC-32."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    # RuntimeError: a kind of archive that Python cannot read
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+        return False
+
+
+def _age(path: Path) -> tuple[int, bool, int, float]:
+    """Return what sorts saves: epochs that are done, whether one is under way, and how far."""
+    numbers = [int(number) for number in re.findall(r'\d+', path.stem)] or [0]
+    is_within = bool(re.fullmatch(r'epoch_\d+_.+_\d+', path.stem))
+    done = numbers[0] - is_within
+    return done, is_within, int(path.stat().st_mtime), numbers[-1]
 
 
 def write_sums(folder: str | Path, sums: Mapping[str, str]) -> None:

@@ -322,11 +322,22 @@ class Files:
         return [self._background.drain, *reversed(self._closers)]
 
     def add_to_finished(self) -> None:
-        """Add the run to finished.txt. What git does not record is on no list."""
-        if self._info['commit']:
-            finished = layout.list_file(self._folder.parents[2], 'finished')
+        """Add the run to finished.txt, or say why it is not there: it is trained all the same.
+
+        What git does not record is on no list.
+        """
+        if not self._info['commit']:
+            return
+        name = run_json.name(self._info)
+        finished = layout.list_file(self._folder.parents[2], 'finished')
+        try:
             finished.parent.mkdir(parents=True, exist_ok=True)
-            atomic.append_line(finished, run_json.name(self._info))
+            atomic.append_line(finished, name)
+        except OSError as error:
+            info(
+                f'tagrun: {name} is trained, but could not be added to finished.txt '
+                f'({error.strerror}): `tagrun doctor --fix` adds it'
+            )
 
     def write_final_status(
         self, args: SimpleNamespace, epochs: EpochHistory | None, status: str, message: str | None

@@ -133,6 +133,12 @@ def _best_listed(folder: Path, listed: list[str]) -> str | None:
 
 
 def _unlisted_checkpoints(folder: Path, name: str) -> Iterator[Finding]:
+    lost = checkpoints.lost_list(folder)
+    if lost:
+        what = f'{checkpoints.SUMS} is lost, which lists its whole checkpoints: {shorten(lost)}'
+        fix = partial(checkpoints.restore_list, folder)
+        yield Finding(name, what, f'reads each and lists the whole ones; `continue {name}`', fix)
+        return
     listed = checkpoints.listed(folder)
     for path in sorted((folder / checkpoints.FOLDER).glob('epoch_*.pth')):
         if not path.is_symlink() and path.name not in listed:

@@ -58,6 +58,7 @@ class Comparison(TypedDict):
     unfinished: list[str]  # those of the two runs; they are compared as far as both go
     compared: list[str]  # those of COMPARED that both have
     first_difference: dict[str, Any] | None  # of first_divergence.py
+    lost: list[str]  # what one of the two finished runs lacks, of what is compared
     metric: dict[str, MetricDifference]
 
 
@@ -68,6 +69,7 @@ def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) 
     """
     groups = surroundings.differences(one, other)
     unfinished = [str(files.run) for files in (one, other) if _is_unfinished(files)]
+    difference, lost = _first_difference(one.folder, other.folder, bool(unfinished))
     comparison: Comparison = {
         'runs': [str(one.run), str(other.run)],
         'code': _code(repository, one, other),
@@ -83,23 +85,37 @@ def compare(repository: Repository, root: Path, one: RunFiles, other: RunFiles) 
         'surroundings_known': bool(one.environment and other.environment),
         'unfinished': unfinished,
         'compared': _compared(one.folder, other.folder),
-        'first_difference': _first_difference(one.folder, other.folder, bool(unfinished)),
+        'first_difference': difference,
+        'lost': lost,
         'metric': seed_noise.compare(repository, root, one, other),
     }
     redacted: Comparison = secret_rules.redact_value(comparison)
     return redacted
 
 
-def _first_difference(one: Path, other: Path, is_unfinished: bool) -> dict[str, Any] | None:
-    """Return where two runs part. Raises UserError where a file that is there cannot be read."""
-    between = first_divergence.as_far_as_both_go if is_unfinished else first_divergence.between
-    if not between(one, other):
-        return None
+def _first_difference(
+    one: Path, other: Path, is_unfinished: bool
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return where two runs part, and what one of two finished ones lacks.
+
+    Raises UserError where a file that is there cannot be read.
+    """
+    difference, lost = _compare(one, other, is_unfinished)
+    if not difference and not lost:
+        return None, []
     problem = first_divergence.unreadable(first_divergence.compared_files(one, other))
     if problem:
         raise UserError(f'{problem}, so the two cannot be compared')
     # a file that could not be read for a moment is read now
-    return between(one, other)
+    return _compare(one, other, is_unfinished)
+
+
+def _compare(
+    one: Path, other: Path, is_unfinished: bool
+) -> tuple[dict[str, Any] | None, list[str]]:
+    if is_unfinished:
+        return first_divergence.as_far_as_both_go(one, other), []
+    return first_divergence.compared(one, other)
 
 
 def _is_unfinished(files: RunFiles) -> bool:

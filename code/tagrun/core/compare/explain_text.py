@@ -49,9 +49,9 @@ def summary(comparison: Comparison) -> str:
     if parts:
         same = f', and came out the same, bit for bit{_as_far(comparison)}' if is_same else ''
         return f'they differ in {", ".join(parts)}{same}'
-    if is_same:
+    if is_same and not comparison.get('lost'):
         return f'the same, bit for bit{_as_far(comparison)}'
-    if not comparison['compared'] or not comparison['surroundings_known']:
+    if not comparison['compared'] or not comparison['surroundings_known'] or comparison.get('lost'):
         return 'nothing known differs, but not all is known of both'
     difference = comparison['first_difference'] or {}
     return surroundings.unexplained(difference.get('stream')) + SELFTEST
@@ -193,6 +193,8 @@ def _rest(comparison: Comparison) -> Iterator[str]:
             same.append(name)
     if same:
         yield from _part('the same', [', '.join(same)])
+    for lost in comparison.get('lost', []):
+        yield from _part('unknown', [f'{lost} cannot be read'])
     if unknown:
         yield from _part(
             'unknown', [f'{", ".join(unknown)}: one of the two has no environment.json']

@@ -10,11 +10,12 @@ run.json. No other file is read: surroundings.py compares what the runs were tra
 """
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tagrun.store import history, safe_read, statistic, trace
+from tagrun.store.run_ref import RunRef
 
 # {'stream', 'here', 'there'}, and 'epoch' and 'step' where they are known
 Difference = dict[str, Any]
@@ -29,12 +30,31 @@ WORDS = {
 
 
 def between(left: Path, right: Path) -> Difference | None:
-    """Return the first difference of two runs' folders; None: they are the same, bit for bit."""
-    return (
-        _of_traces(left, right)
-        or _of_metrics(metrics(left), metrics(right))
-        or _of_weights(weights(left), weights(right))
-    )
+    """Return the first difference of what two runs' folders both have; None: there is none."""
+    return compared(left, right)[0]
+
+
+def compared(left: Path, right: Path) -> tuple[Difference | None, list[str]]:
+    """Return (the first difference or None, what one of two finished runs lacks).
+
+    What is lacking is unknown, not different: ['history.csv of t1/0']. What both lack is of an
+    older version, or there was nothing to write.
+    """
+    parts: list[tuple[str, Callable[[Path], Any], Callable[[Any, Any], Difference | None]]] = [
+        (trace.NAME, _trace, _of_traces),
+        (history.NAME, metrics, _of_metrics),
+        (f'the digest of the weights in {statistic.NAME}', weights, _of_weights),
+    ]
+    unknown: list[str] = []
+    for name, read, differ in parts:
+        one, other = read(left), read(right)
+        if one and other:
+            difference = differ(one, other)
+            if difference:
+                return difference, unknown
+        elif one or other:
+            unknown.append(f'{name} of {RunRef.of_folder(right if one else left)}')
+    return None, unknown
 
 
 def as_far_as_both_go(left: Path, right: Path) -> Difference | None:
@@ -113,10 +133,20 @@ def weights(folder: Path) -> str | None:
     return digest
 
 
-def _of_traces(left: Path, right: Path) -> Difference | None:
-    left_lines, right_lines = trace.lines(left)[0], trace.lines(right)[0]
-    if not (left_lines and right_lines) and trace.epochs(left):
-        return trace.first_epoch_that_differs(trace.epochs(left), trace.epochs(right))
+def _trace(folder: Path) -> tuple[list[str], list[str]] | None:
+    """Return the lines of trace.csv and, where there are none, those of its epochs."""
+    lines = trace.lines(folder)[0]
+    epochs = [] if lines else trace.epochs(folder)
+    return (lines, epochs) if lines or epochs else None
+
+
+def _of_traces(
+    left: tuple[list[str], list[str]], right: tuple[list[str], list[str]]
+) -> Difference | None:
+    left_lines, right_lines = left[0], right[0]
+    if not (left_lines and right_lines):
+        epochs = [each or trace.by_epoch(lines).splitlines()[1:] for lines, each in (left, right)]
+        return trace.first_epoch_that_differs(*epochs)
     difference = trace.first_difference(left_lines, right_lines)
     if difference or len(left_lines) == len(right_lines):
         return difference

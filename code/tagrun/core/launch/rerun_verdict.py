@@ -65,33 +65,41 @@ class Watch:
     def end(self) -> int:
         """Print the verdict and write it to run.json; return DIFFERS or 0.
 
-        FAILED where a file that is there cannot be read. Where one of the two did not finish there
-        is no verdict yet, unless they differ already.
+        FAILED where a file that is there cannot be read, or one is lost and the others are the
+        same. Where one of the two did not finish there is no verdict yet, unless they differ
+        already.
         """
         self.look()
         if not _is_finished(self._folder):
             return DIFFERS if self._difference else 0
         is_whole = _is_finished(self._original)
-        difference = self._difference or self._compare(is_whole)
-        if difference and not self._difference:
+        difference, lost = self._difference, list[str]()
+        if not difference:
+            difference, lost = self._compare(is_whole)
+        if (difference or lost) and not self._difference:
             files = first_divergence.compared_files(self._folder, self._original)
             problem = first_divergence.unreadable(files)
             if problem:
                 self._report_unread(problem)
                 return FAILED
             # what could not be read for a moment is read now
-            difference = self._compare(is_whole)
+            difference, lost = self._compare(is_whole)
         if difference and not self._difference:
             self._report(difference)
+        if lost and not difference:
+            self._report_lost(lost)
+            return FAILED
         if not difference:
             self._report_same(is_whole)
         if difference or is_whole:
             self._write(difference)
         return DIFFERS if difference else 0
 
-    def _compare(self, is_whole: bool) -> Difference | None:
-        between = first_divergence.between if is_whole else first_divergence.as_far_as_both_go
-        return between(self._folder, self._original)
+    def _compare(self, is_whole: bool) -> tuple[Difference | None, list[str]]:
+        """Return the first difference, and what of a finished run is lost."""
+        if is_whole or statistic.read_or_none(self._original) is None:
+            return first_divergence.compared(self._folder, self._original)
+        return first_divergence.as_far_as_both_go(self._folder, self._original), []
 
     def _write(self, difference: Difference | None) -> None:
         verdict: dict[str, Any] = {'same': not difference}
@@ -121,6 +129,12 @@ class Watch:
         echo(
             f'tagrun: {rerun} is not compared with {self._name}: {problem}. '
             f'`tagrun why {self._name} {rerun}` compares them later'
+        )
+
+    def _report_lost(self, lost: list[str]) -> None:
+        echo(
+            f'tagrun: whether {run_json.name(self._info)} is the same as {self._name} is unknown: '
+            f'{" and ".join(lost)} cannot be read. What both have is the same'
         )
 
     def _guess(self, difference: Difference) -> list[str]:

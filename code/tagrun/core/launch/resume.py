@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tagrun.core.cli.messages import UserError, echo
+from tagrun.core.cli.messages import UserError, echo, plural
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import launch, ownership
 from tagrun.core.launch.engines import LaunchOptions
@@ -93,6 +93,7 @@ def prepare(repository: Repository, folder: Path, info: dict[str, Any]) -> bool:
     repair_code(repository, folder, info['commit'])
     newest = checkpoints.newest(folder)
     if not newest:
+        _refuse_lost_list(folder, name)
         input_files.check(repository.root, info.get('inputs'), name)
         start = inputs.names(info.get('inputs'))
         again = f', with {start}' if start else ''
@@ -118,6 +119,18 @@ def _is_finished(folder: Path) -> bool:
     except (OSError, ValueError) as error:
         echo(f'tagrun: {statistic.NAME} cannot be read ({error}); training writes it again')
         return False
+
+
+def _refuse_lost_list(folder: Path, name: str) -> None:
+    """Raise UserError where there are checkpoints, and what says that they are whole is gone."""
+    lost = checkpoints.lost_list(folder)
+    if lost:
+        raise UserError(
+            f'{name} has {plural(len(lost), "checkpoint")}, the newest {lost[-1]}, but '
+            f'{checkpoints.SUMS}, which lists the whole ones, is lost: `tagrun doctor --fix` reads '
+            f'each and lists it again. To begin anew instead, move {folder / checkpoints.FOLDER} '
+            'away'
+        )
 
 
 def repair_code(repository: Repository, folder: Path, commit: str) -> None:
@@ -165,17 +178,8 @@ def _refuse_damaged(path: Path) -> None:
             f'{path.name} of {folder.parent.name}/{folder.name} is damaged, its SHA-256 is not the '
             f'one in {checkpoints.SUMS}{hint}'
         )
-    if not expected and not _is_whole_archive(path):
+    if not expected and not checkpoints.is_whole(path):
         raise UserError(f'--from {path}: it is damaged: a part of it does not have its CRC-32')
-
-
-def _is_whole_archive(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    # RuntimeError: a kind of archive that Python cannot read
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
-        return False
 
 
 def _copy_checkpoint(path: Path, folder: Path, name: str) -> None:

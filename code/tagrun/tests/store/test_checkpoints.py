@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import threading
+import zipfile
 
 import pytest
 
@@ -256,3 +257,45 @@ def test_each_phase_has_names_of_its_own_and_a_usual_one_the_plain_name():
     names = {checkpoints.name_within(4, phase, 250) for phase in PHASES}
     assert len(names) == len(PHASES)
     assert {'epoch_4_train_250.pth', 'epoch_4_val-a_250.pth'} <= names
+
+
+def saved(folder, name, content=b'weights', age_s=0):
+    path = folder / checkpoints.FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('state', content)
+    os.utime(path, (1_000_000 - age_s,) * 2)
+    return path
+
+
+def test_a_lost_list_is_written_again_of_what_is_whole_in_order(tmp_path):
+    names = ['epoch_2.pth', 'epoch_9.pth', 'epoch_10.pth', 'epoch_10_train_5.pth']
+    names += ['epoch_10_train_50.pth', 'epoch_11_train_5.pth']
+    for name in reversed(names):
+        saved(tmp_path, name)
+    torn = saved(tmp_path, 'epoch_3.pth')
+    torn.write_bytes(torn.read_bytes().replace(b'weights', b'weighty'))
+    (tmp_path / checkpoints.FOLDER / checkpoints.LAST).symlink_to('epoch_11_train_5.pth')
+    assert len(checkpoints.lost_list(tmp_path)) == 7
+    order = ['epoch_2.pth', 'epoch_9.pth', 'epoch_10_train_5.pth', 'epoch_10_train_50.pth']
+    order += ['epoch_10.pth', 'epoch_11_train_5.pth']
+    assert checkpoints.restore_list(tmp_path) == order == list(checkpoints.listed(tmp_path))
+    assert checkpoints.lost_list(tmp_path) == []
+
+
+@pytest.mark.parametrize('link', [None, checkpoints.BEST])
+def test_a_first_save_that_was_killed_is_no_lost_list(tmp_path, link):
+    saved(tmp_path, 'epoch_1.pth')
+    if link:
+        (tmp_path / checkpoints.FOLDER / link).symlink_to('epoch_1.pth')
+    assert checkpoints.lost_list(tmp_path) == (['epoch_1.pth'] if link else [])
+    (tmp_path / checkpoints.FOLDER / checkpoints.SUMS).touch()  # it is being written again
+    assert checkpoints.lost_list(tmp_path) == []
+
+
+def test_of_a_lost_list_nothing_is_written_where_nothing_is_whole(tmp_path):
+    for name in ('epoch_1.pth', 'epoch_2.pth'):
+        saved(tmp_path, name).write_bytes(b'torn')
+    with pytest.raises(ValueError, match='no checkpoint'):
+        checkpoints.restore_list(tmp_path)
+    assert not (tmp_path / checkpoints.FOLDER / checkpoints.SUMS).exists()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from closed_run import ARGS, INFO
 
-from tagrun.store import layout, lock
+from tagrun.store import atomic, layout, lock
 from tagrun.training import summaries
 from tagrun.training.epoch_history import EpochHistory
 from tagrun.training.output import Files
@@ -158,3 +158,16 @@ def test_a_silent_process_writes_nothing_and_says_only_what_failed_in_it(folder,
     assert screen.getvalue() == '' and not list(folder.iterdir())
     silent.announce(describe([ValueError('my own check')], folder))
     assert 'ValueError: my own check' in screen.getvalue() and silent.closing_steps() == []
+
+
+def test_a_run_that_finished_txt_has_no_room_for_is_finished_and_says_so(
+    output, monkeypatch, capsys
+):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(atomic, 'append_line', full)
+    output[0].add_to_finished()
+    said = capsys.readouterr().err
+    assert 'is trained, but could not be added to finished.txt (No space left on device)' in said
+    assert 'doctor --fix' in said

@@ -97,7 +97,8 @@ def test_seeds_are_compared_and_what_both_have_is_named(root, compare):
     comparison = compare(other='b/1')
     assert comparison['seed'] == [0, 1]
     assert comparison['compared'] == ['the metrics of each epoch', 'the last weights']
-    assert comparison['first_difference']['stream'] == 'length'
+    assert comparison['first_difference'] is None
+    assert comparison['lost'] == ['trace.csv of a/0']
     assert comparison['surroundings_known'] is False and comparison['hardware'] == {}
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tagrun.core.compare import first_divergence
 from tagrun.core.launch import rerun_verdict
 from tagrun.core.launch.rerun_verdict import DIFFERS, Watch
 from tagrun.store import history, jsonfile, layout, run_json, safe_read, statistic, trace
@@ -232,3 +233,34 @@ def test_a_file_that_cannot_be_read_is_named_and_there_is_no_verdict(tmp_path, m
     said = capsys.readouterr().err
     assert 't1/1/history.csv cannot be read (Input/output error)' in said
     assert 'not the same' not in said and 'verdict' not in run_json.read(folder)
+
+
+@pytest.mark.parametrize('which', [0, 1])
+@pytest.mark.parametrize('name', [trace.NAME, history.NAME, statistic.NAME])
+@pytest.mark.parametrize('content', [None, b'', b'\x00{'])
+def test_what_a_lost_file_had_is_unknown_and_neither_the_same_nor_different(
+    tmp_path, name, which, content, capsys
+):
+    folders = [run(tmp_path, 0), run(tmp_path, 1, rerun_of='t1/0', exact=True)]
+    lost = folders[which] / name
+    lost.unlink()
+    if content is not None:
+        lost.write_bytes(content)
+    code = Watch(tmp_path, folders[1], run_json.read(folders[1])).end()
+    said = capsys.readouterr().err
+    assert 'verdict' not in run_json.read(folders[1])
+    assert 'not the same' not in said and 'bit for bit' not in said
+    # a rerun without a status did not finish
+    if (which, name) != (1, statistic.NAME):
+        assert code == rerun_verdict.FAILED
+        assert f'unknown: {name}' in said.replace('the digest of the weights in ', '')
+        assert f'{name} of t1/{which} cannot be read' in said
+    difference, unknown = first_divergence.compared(*folders)
+    assert difference is None and len(unknown) == 1
+
+
+def test_a_difference_in_what_both_have_is_one_whatever_is_lost(tmp_path):
+    run(tmp_path, 0)
+    folder = run(tmp_path, 1, weights='other', rerun_of='t1/0', exact=True)
+    (folder / history.NAME).unlink()
+    assert Watch(tmp_path, folder, run_json.read(folder)).end() == DIFFERS

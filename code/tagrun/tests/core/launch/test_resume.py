@@ -1,15 +1,18 @@
 """Going on with a run, and beginning a new one from a checkpoint of it."""
 
+import shutil
 import zipfile
 
 import pytest
 
+from tagrun.core.check import git_leftovers, run_leftovers
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import launch, resume
 from tagrun.core.launch.engines import LaunchOptions
 from tagrun.core.record import claim
 from tagrun.store import checkpoints, lock, pruning, run_json
+from tagrun.store.run_ref import RunRef
 
 
 @pytest.fixture
@@ -47,10 +50,29 @@ def test_its_code_is_repaired_and_strange_files_are_named(repository, folder, ca
 
 
 def test_without_a_checkpoint_it_begins_anew(repository, folder, capsys):
-    (folder / 'checkpoint' / checkpoints.SUMS).unlink()
+    shutil.rmtree(folder / 'checkpoint')
     assert resume.prepare(repository, folder, run_json.read(folder))
     assert 'begins anew' in capsys.readouterr().err
     assert run_json.read(folder)['resume'] is None
+
+
+def test_whole_checkpoints_whose_list_is_lost_are_not_overwritten(repository, folder):
+    directory = folder / 'checkpoint'
+    with zipfile.ZipFile(directory / 'epoch_1.pth', 'w') as archive:
+        archive.writestr('state', b'weights')
+    for content in (None, b'torn'):
+        (directory / checkpoints.SUMS).unlink(missing_ok=True)
+        if content:
+            (directory / checkpoints.SUMS).write_bytes(content)
+        with pytest.raises(UserError, match='newest epoch_1.pth.*SHA256SUMS.*doctor --fix'):
+            resume.prepare(repository, folder, run_json.read(folder))
+        finding, *_ = run_leftovers.find(
+            repository, RunRef('t1', 0), git_leftovers.References(repository, [RunRef('t1', 0)])
+        )
+        assert 'SHA256SUMS is lost' in finding.what
+        finding.fix()
+    assert resume.prepare(repository, folder, run_json.read(folder))
+    assert run_json.read(folder)['resume'] == 'epoch_1.pth'
 
 
 def test_a_run_that_is_trained_or_was_fetched_is_refused(repository, folder):
