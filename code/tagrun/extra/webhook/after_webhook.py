@@ -10,25 +10,40 @@ failed or was killed.
      "seconds": 5.24, "message": null, "same": null}
 
 `event` is finished, failed, interrupted, pruned or killed. `same` is the verdict of a rerun with
-the recorded seed. Chat servers show `text`. It holds no path, host or argument, and what looks like
-a token is redacted. The URL must be http or https. The run does not wait for the server. Where the
-server does not take it, one line says so, and the exit code is the run's own.
+the recorded seed. Chat servers show `text`, which mentions nobody and links nowhere. The line holds
+no path, host or argument, and what looks like a token is redacted. The URL must be http or https.
+The run does not wait for the server. Where the server does not take it, one line says so, and the
+exit code is the run's own.
 """
 
 import json
+import re
 import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from tagrun.core.cli.messages import echo
+from tagrun.core.cli.messages import echo, printable
 from tagrun.core.git.repository import Repository
 from tagrun.core.record import secret_rules
 from tagrun.store import jsonfile, run_json, statistic
 
 WAIT_S = 1  # for a failure that comes at once
 MAX_MESSAGE = 200  # characters of the run's message that a chat shows
+# of a chat server: what it acts on, and what looks alike
+MARKUP = (
+    ('<', '‹'),  # Slack's <!channel> and <url|text>, Discord's <@id>, HTML
+    ('>', '›'),
+    ('&', '＆'),  # Slack reads &lt; as <
+    (r'(?<!\w)@|@(?=everyone|here|channel|all)', '＠'),  # an address or t1@bob is no mention
+    (r'\]\(', '] ('),  # Markdown's [text](url)
+    (r'\]:', '] :'),
+    ('`', 'ˋ'),
+    ('://', ':∕∕'),  # what else begins a link
+    (r'\b(www)\.', r'\1․'),
+    (r'\b(mailto|tel|javascript|data|file|slack|steam):', r'\1 :'),
+)
 PROGRAM = Path(__file__).with_name('post_webhook.py')
 
 
@@ -68,8 +83,21 @@ def body(folder: Path, info: dict[str, Any]) -> dict[str, Any]:
         'message': content.get('message'),
         'same': _verdict(folder),
     }
-    values['text'] = _text(values)
+    values['text'] = for_chat(_text(values))
     return json.loads(jsonfile.dumps(values))
+
+
+def for_chat(text: str) -> str:
+    """Return a text in which no chat server finds a mention, a link or other markup of its own.
+
+    Slack, Discord, Mattermost and Teams each have another way to escape, and would show those of
+    the others: so a character that looks alike stands for each that one of them acts on. The
+    values beside `text` are as they were.
+    """
+    text = ' '.join(printable(text).split())
+    for pattern, alike in MARKUP:
+        text = re.sub(pattern, alike, text, flags=re.I)
+    return text
 
 
 def _text(values: dict[str, Any]) -> str:

@@ -3,9 +3,11 @@ and that no server can delay or change the run.
 """
 
 import json
+import re
 import time
 
 import pytest
+import run_factory
 import stub_project
 from project_factory import Project, wait_for
 from webhook_server import SECRET
@@ -142,3 +144,50 @@ def test_without_an_address_nothing_is_posted(folder, capsys):
 
     after_webhook.after(NoWebhook(), folder, run_json.read(folder))
     assert capsys.readouterr().err == ''
+
+
+HOSTILE = [
+    '<!channel> look',
+    '<!here|x>',
+    '<!everyone>',
+    '<@U012AB3CD>',
+    '<#C012AB3CD>',
+    '<!subteam^S1>',
+    '<https://evil.example|your login>',
+    '&lt;!channel&gt;',
+    '@everyone',
+    'x@everyone',
+    '(@here)',
+    '@channel @all @bob',
+    '<@&123456789>',
+    '[your login](https://evil.example)',
+    '[a]: https://evil.example',
+    'https://evil.example',
+    'HTTP://evil.example',
+    'www.evil.example',
+    'mailto:a@evil.example',
+    'javascript:alert(1)',
+    '<b onclick=x>',
+    '```\n@everyone\n```',
+    'a\n# heading\n> quote',
+    '\x1b[31mred\u202e',
+]
+
+
+@pytest.mark.parametrize('hostile', HOSTILE)
+@pytest.mark.parametrize('key', ['message', 'monitor'])
+def test_no_chat_server_finds_markup_in_the_text(tmp_path, hostile, key):
+    metric = {hostile if key == 'monitor' else 'val/acc': 0.5}
+    more = {'monitor': next(iter(metric)), 'message': hostile if key == 'message' else None}
+    folder = run_factory.run(tmp_path, 't1/0', metric=metric, **more)
+    body = after_webhook.body(folder, run_json.read(folder))
+    text = body['text']
+    assert not set(text) & set('<>&`\n\x1b') and '://' not in text and '](' not in text
+    assert not re.search(r'(?<!\w)@|@(everyone|here|channel|all)|www\.|(mailto|script):', text)
+    # the data beside it are as they were
+    assert body[key] == hostile
+
+
+def test_an_ordinary_text_is_not_changed(tmp_path):
+    text = 't1@bob/0 failed: val/acc 0.91 at epoch 3 of 60 (ValueError: a[0] (b) in x.py:3 #2 *)'
+    assert after_webhook.for_chat(text) == text
