@@ -174,7 +174,7 @@ def _missing_package(error: ModuleNotFoundError) -> str:
 def _fail(sentence: str, code: int = 1) -> int:
     from tagrun.core.cli import messages
 
-    messages.echo(f'{messages.bold("tagrun:")} {sentence}')
+    messages.echo(messages.styled('tagrun:', 'bold'), f' {sentence}')
     return code
 
 
