@@ -92,6 +92,7 @@ def take_back(
 def fetch(repository: Repository, remote: str, specs: Iterable[str]) -> None:
     """Fetch refs by refspecs, and nothing else that the remote's configuration names.
 
+    What the remote no longer has goes from where these refspecs put it.
     Raises GitError.
     """
     repository.git(
@@ -99,6 +100,8 @@ def fetch(repository: Repository, remote: str, specs: Iterable[str]) -> None:
         'fetch',
         '--quiet',
         '--no-tags',
+        # a name may have become a folder of names: what went makes room first
+        '--prune',
         '--no-write-fetch-head',
         '--recurse-submodules=no',
         '--refmap=',

@@ -1,5 +1,8 @@
 """core/git/remotes.py: two clones of one bare repository; nothing at the remote is overwritten."""
 
+import shutil
+import subprocess
+
 import pytest
 import small_repository
 
@@ -99,3 +102,19 @@ def test_a_git_that_nobody_watches_asks_nothing_and_does_not_wait_for_ever(
         remotes.advertised(Repository.at(root), 'far', patience_s=7)
     words = (tmp_path / 'asked').read_text()
     assert '-p 2222' in words and 'BatchMode' not in words
+
+
+@pytest.mark.parametrize('before, after', [('v1', 'v1/x'), ('v1/x', 'v1')])
+def test_a_name_that_became_a_folder_of_names_and_the_reverse_are_fetched(
+    root, repository, before, after
+):
+    remote = root.parent / 'other.git'
+    for name in (before, after):
+        subprocess.run(['git', 'init', '-q', '--bare', remote], check=True)
+        subprocess.run(['git', 'remote', 'add', 'other', remote], cwd=root, check=False)
+        commit = repository.resolve('HEAD')
+        remotes.push(repository, 'other', {f'refs/tags/{name}': commit}, {})
+        remotes.fetch(repository, 'other', ['+refs/tags/*:refs/tagrun/remote/other/tag/*'])
+        rows = repository.refs('refs/tagrun/remote/other')
+        assert [row[0] for row in rows] == [f'refs/tagrun/remote/other/tag/{name}']
+        shutil.rmtree(remote)
