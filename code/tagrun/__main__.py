@@ -27,6 +27,9 @@ STORAGE = (
     errno.EIO,
     errno.ESTALE,
     errno.EACCES,
+    # a link, or what is not a file, that somebody put among the records
+    errno.ELOOP,
+    errno.EINVAL,
 )
 TOOL = Path(__file__).resolve().parent
 ALIASES = {

@@ -5,7 +5,9 @@
 #
 # It starts no Python: tags, runs and sets are names of files. One awk reads the options out of the
 # sources, or the columns out of the newest finished run's statistic.json. It works with any shell
-# option of yours, changes none, and leaves only _tagrun* behind.
+# option of yours, changes none, and leaves only _tagrun* behind. What it offers may be a name that
+# somebody else chose, e.g. a metric of a fetched run: it is quoted, and a name with a control
+# character, or that a run or set cannot have, is not offered.
 
 
 # ---- The words that can follow: for both shells, in a subshell of theirs, one word a line ----
@@ -57,9 +59,15 @@ _tagrun_words() {  # <word> …
     \builtin printf '%s\n' "$@"
 }
 
-_tagrun_matching() {  # <word so far>: the lines of the input that begin with it
-    # not awk -v, which takes a backslash for the begin of an escape
-    _tagrun_now=$1 \command awk 'index($0, ENVIRON["_tagrun_now"]) == 1'
+_tagrun_matching() {  # <word so far>: the lines of the input that begin with it and can be shown
+    # not awk -v, which takes a backslash for the begin of an escape; bytes, of any encoding
+    _tagrun_now=$1 LC_ALL=C \command awk '
+        /[\001-\037\177]/ || /\302[\200-\237]/ { next }
+        index($0, ENVIRON["_tagrun_now"]) == 1'
+}
+
+_tagrun_nameable() {  # the lines of the input that can name a run or a set (store/names.py)
+    LC_ALL=C \command awk '!/^[-.@]/ && !/[^-A-Za-z0-9._+=@\/\200-\377]/'
 }
 
 _tagrun_runs() {  # <folder of results> <word so far>: tags, or the runs of the one that is meant
@@ -70,15 +78,31 @@ _tagrun_runs() {  # <folder of results> <word so far>: tags, or the runs of the 
     if [ $# = 1 ]; then set -- "$1" "$1"/[0-9]*; fi
     # its only run is what the bare tag means
     if [ $# = 2 ] && [ "${2%/*}" = "$1" ]; then set -- "$1"; fi
-    if [ -e "$1" ]; then \builtin printf '%s\n' "$@" | \command grep -vxF README.md; fi
+    if [ -e "$1" ]; then
+        _tagrun_lines "$@" | \command grep -vxF README.md | _tagrun_nameable
+    fi
+}
+
+_tagrun_lines() {  # <name> …: a line each, without names of two lines, which would look like two
+    local name
+    case $* in
+        *'
+'*)
+            for name in "$@"; do
+                case $name in *'
+'*) ;; *) \builtin printf '%s\n' "$name" ;; esac
+            done
+            ;;
+        *) \builtin printf '%s\n' "$@" ;;
+    esac
 }
 
 _tagrun_sets() {  # <project> [prefix]
     local lists=$1/__statistic__/exper-list prefix=${2-} list
     for list in "$lists"/*.txt; do
         list=${list##*/}
-        if [ "$list" != '*.txt' ]; then \builtin printf '%s\n' "$prefix${list%.txt}"; fi
-    done
+        _tagrun_lines "${list%.txt}"
+    done | _tagrun_nameable | \command sed "s/^/$prefix/"
 }
 
 _tagrun_recipes() {  # <project>
@@ -144,19 +168,34 @@ _tagrun_arguments() {  # <project>: the names in config.py, with the = that foll
 _tagrun_columns() {  # <project>: hyperparameters and metrics of the newest finished run
     local run
     run=$(\command tail -n 1 "$1/__statistic__/exper-list/finished.txt" 2>/dev/null) || return 0
-    \command awk -F'"' '
-        /^  "/ { inside = ($2 == "hparam" || $2 == "metric") }
-        inside && /^    "/ { print $2 }' "$1/__result__/$run/statistic.json"
+    case $run in */../* | ../* | /* | *'
+'*) return 0 ;; esac
+    LC_ALL=C \command awk '
+        /^  "/ { inside = /^  "(hparam|metric)"/ }
+        inside && /^    "/ { show(substr($0, 6)) }
+        # a key of JSON: its quotes and backslashes are escaped, and so are control characters
+        function show(line,    name, char) {
+            while ((char = substr(line, 1, 1)) != "\"") {
+                if (char == "") return
+                if (char == "\\") {
+                    line = substr(line, 2)
+                    char = substr(line, 1, 1)
+                    if (char != "\"" && char != "\\") return
+                }
+                name = name char
+                line = substr(line, 2)
+            }
+            print name
+        }' "$1/__result__/$run/statistic.json"
 }
 
 
 # ---- bash ----
 
 _tagrun_bash() {
-    local IFS=$' \t\n' line=${COMP_LINE:0:COMP_POINT} now words replies breaks
+    local IFS=$' \t\n' words now tail quote reply replies
     # not COMP_WORDS: bash parts words at = and @, which a tag may have
-    now=${line##*[[:space:]]}
-    read -ra words <<<"${line%"$now"}"
+    _tagrun_read_line "${COMP_LINE:0:COMP_POINT}" || return 0
     if [[ ${words[0]-} == tagrun ]]; then words=("${words[@]:1}"); fi
     replies=$(
         shopt -u failglob nullglob
@@ -165,15 +204,69 @@ _tagrun_bash() {
     )
     COMPREPLY=()
     if [[ -z $replies ]]; then return 0; fi
-    mapfile -t COMPREPLY <<<"$replies"
+    while IFS= read -r reply; do
+        _tagrun_quote "${reply:${#now}}"
+        COMPREPLY+=("$tail$reply")
+    done <<<"$replies"
     if [[ ${#COMPREPLY[@]} == 1 && $replies == *= ]]; then compopt -o nospace; fi
-    breaks=${COMP_WORDBREAKS-}
-    breaks=${breaks//[^@=:]/}
-    if [[ -n $breaks && $now == *["$breaks"]* ]]; then
-        # readline replaces only what follows the last of them, and a @ with it
-        now=${now%"${now##*["$breaks"]}"}
-        COMPREPLY=("${COMPREPLY[@]#"${now%@}"}")
-    fi
+}
+
+# Reads a line as bash does, into variables of whoever calls it. words: the words before the last;
+# now: the last one, without its quotes; quote: the quote that is open in it; tail: what of it
+# readline replaces. It is false where only bash knows what the last word is: $x, a quote that ended.
+_tagrun_read_line() {  # <line>
+    local line=$1 char next at is_word='' is_known=1
+    words=() now='' tail='' quote=''
+    for ((at = 0; at < ${#line}; at++)); do
+        char=${line:at:1} next=${line:at + 1:1}
+        case ${quote:-0}$char in  # 0: no quote is open
+            "''" | '""') quote='' is_known='' ;;
+            "'"*) now+=$char tail+=$char ;;
+            *[\$\`]) is_known='' ;;
+            \"\\)
+                if [[ $next == [\\\"\$\`] ]]; then now+=$next tail+=$char$next at=$((at + 1))
+                else now+=$char tail+=$char; fi
+                ;;
+            '"'*) now+=$char tail+=$char ;;
+            0\\)
+                # at the end of the line: a part of what two candidates have in common
+                if [[ $next ]]; then now+=$next tail+=$char$next; fi
+                at=$((at + 1)) is_word=1
+                ;;
+            0[\'\"])
+                # in the middle of a word
+                if [[ $now ]]; then is_known=''; fi
+                quote=$char tail='' is_word=1
+                ;;
+            0[[:space:]])
+                if [[ $is_word ]]; then words+=("$now"); fi
+                now='' tail='' is_word='' is_known=1
+                ;;
+            *)
+                now+=$char tail+=$char is_word=1
+                # readline replaces only what follows the last of these, and a @ with it
+                if [[ $char == [@=:] && ${COMP_WORDBREAKS-} == *"$char"* ]]; then
+                    tail=${char/[=:]/}
+                fi
+                ;;
+        esac
+    done
+    [[ $is_known ]]
+}
+
+_tagrun_quote() {  # <text>: sets `reply` to what stands for it after what was typed
+    reply=$1
+    case $quote in
+        "'") reply=${reply//\'/"'\''"} ;;
+        '"')
+            reply=${reply//\\/\\\\} reply=${reply//\"/\\\"} reply=${reply//\$/\\\$}
+            # no backslash takes away what a ! means in "…"
+            reply=${reply//\`/\\\`} reply=${reply//!/"\"'!'\""}
+            ;;
+        *) if [[ $reply ]]; then printf -v reply %q "$reply"; fi ;;
+    esac
+    # readline closes the quote, but not after a character that is one
+    if [[ $quote && $reply == *"$quote" ]]; then reply+=$quote; fi
 }
 
 
@@ -183,9 +276,10 @@ _tagrun_bash() {
 # shellcheck disable=SC2296,SC2086,SC2128,SC2153,SC2203,SC2206,SC1087
 _tagrun_zsh() {
     local -a line replies
-    line=("${(@)words[1,CURRENT-1]}")
+    # without the quotes that were typed; compadd quotes what it inserts
+    line=("${(@Q)words[1,CURRENT-1]}")
     if [[ $line[1] == tagrun ]]; then shift line; fi
-    set -- "$PREFIX" "${line[-1]-}" "${line[1]-}"
+    set -- "${(Q)PREFIX}" "${line[-1]-}" "${line[1]-}"
     replies=(${(f)"$(emulate sh; _tagrun_complete "$@" 2>/dev/null)"})
     compadd -S '' -- ${(M)replies:#*=}
     compadd -- ${replies:#*=}

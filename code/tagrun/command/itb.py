@@ -22,7 +22,7 @@ from tagrun.core.git.repository import Repository
 from tagrun.core.launch import tensorboard
 from tagrun.core.project import ROOT
 from tagrun.core.record import runs_of_head
-from tagrun.store import experlist
+from tagrun.store import beneath, experlist, safe_read
 from tagrun.store.run_ref import RunRef
 
 GROUP = 'Look', 2
@@ -139,7 +139,7 @@ def _link(logdir: Path, runs: list[RunRef]) -> None:
         tensorboard.link(logdir, run.folder(ROOT))
     for link in logdir.glob('*/*'):
         if f'{link.parent.name}/{link.name}' not in names:
-            link.unlink()
+            beneath.remove(link)
 
 
 def _serve(folder: Path, flags: Flags) -> str:
@@ -151,14 +151,14 @@ def _serve(folder: Path, flags: Flags) -> str:
         server = tensorboard.serve(folder, folder / 'runs', flags.words, flags.port)
         if server and tensorboard.answers(folder, server['port'], folder / 'runs', flags.prefix):
             return f'http://127.0.0.1:{server["port"]}{flags.prefix}/'
-        last = _last_line(folder / 'server.log')
+        last = _last_line(folder / tensorboard.LOG)
         if flags.port or 'in use' not in last:
             break
     raise UserError(f'TensorBoard did not come up: {last}')
 
 
 def _last_line(path: Path) -> str:
-    lines = path.read_text(errors='replace').strip().splitlines()
+    lines = (safe_read.read_or_none(path) or b'').decode(errors='replace').strip().splitlines()
     return lines[-1] if lines else 'it said nothing'
 
 

@@ -23,7 +23,9 @@ from tagrun.core.launch.engines import LaunchOptions
 from tagrun.core.project import CODE, ROOT
 from tagrun.core.record import (
     claim,
+    code_check,
     config_text,
+    frozen_copy,
     input_files,
     plan,
     snapshot,
@@ -216,10 +218,10 @@ def _fast(repository: Repository, planned: Plan, options: LaunchOptions) -> int:
     plan.report_arguments(planned)
     files = working_tree.read_files(repository, planned.changes)
     files = [_with_settings(file, planned) for file in files]
-    snapshot.check(files)
+    code_check.check(files)
     seed = claim.read_seed(plan.read_file(repository, claim.SEED_FILE))
     number, folder = layout.claim(repository.root, layout.SCRATCH)
-    snapshot.write(files, folder)
+    frozen_copy.write(files, folder)
     info = run_json.build(repository.root, layout.SCRATCH, number, None, seed, fast=FAST_BATCHES)
     input_files.mark(repository.root, planned.request.inputs, run_json.name(info))
     run_json.write(folder, info | _settings(planned))

@@ -14,7 +14,7 @@ from tagrun.core.cli.messages import UserError, echo, plural, quote
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
 from tagrun.core.tables import sets
-from tagrun.store import atomic, layout, table, title
+from tagrun.store import atomic, beneath, layout, table, title
 from tagrun.store.table import Column, Run
 
 GROUP = 'Compare', 5
@@ -46,7 +46,7 @@ def _write(word: str | None, only_changed: bool) -> None:
         before, text = title.read(ROOT, name)
         after, new = _content(name, runs, text, only_changed)
         if after != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            beneath.make_folder(path.parent)
             atomic.write(path, after.encode('utf-8', 'backslashreplace'))
     except OSError as error:
         raise UserError(f'{path}: {error.strerror}') from None

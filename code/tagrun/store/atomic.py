@@ -11,11 +11,14 @@ import fcntl
 import io
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from tagrun.store import beneath, safe_read
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -30,24 +33,25 @@ def replacing(path: str | Path, needed: int = 0, durable: bool = True) -> Iterat
     force it to disk; False for what can be made again.
     """
     path = Path(path)
-    temporary = _temporary(path)
-    try:
-        with open(temporary, 'xb', opener=_open_new) as file:
-            yield file
-            file.flush()
+    with beneath.parent(path) as (folder, name):
+        temporary = _temporary(name)
+        try:
+            with _open_new(path.with_name(temporary), folder) as file:
+                yield file
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             if durable:
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-        if durable:
-            sync_folder(path.parent)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            described = with_context(error, path, needed)
-            if described is not error:
-                raise described from error
-        raise
+                os.fsync(folder)
+        except BaseException as error:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            if isinstance(error, OSError):
+                described = with_context(error, path, needed)
+                if described is not error:
+                    raise described from error
+            raise
 
 
 def write(path: str | Path, content: str | bytes, durable: bool = True) -> None:
@@ -60,10 +64,10 @@ def write(path: str | Path, content: str | bytes, durable: bool = True) -> None:
 
 def link(path: str | Path, target: str | Path) -> None:
     """Make the symlink `path` point to `target` by one rename: a reader always finds a link."""
-    path = Path(path)
-    temporary = _temporary(path)
-    os.symlink(target, temporary)
-    os.replace(temporary, path)
+    with beneath.parent(path) as (folder, name):
+        temporary = _temporary(name)
+        os.symlink(target, temporary, dir_fd=folder)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def write_all(file: io.FileIO, content: bytes) -> None:
@@ -78,6 +82,26 @@ def write_all(file: io.FileIO, content: bytes) -> None:
         raise with_context(error, str(file.name)) from None
 
 
+def copy(source: str | Path, target: str | Path) -> None:
+    """Put a file under another name: a hard link, or a copy on another file system.
+
+    Raises OSError, for a link that lies in a folder of records too.
+    """
+    beneath.check(source)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        copy_content(source, target)
+
+
+def copy_content(source: str | Path, target: str | Path) -> None:
+    """Write what a file holds into a file of its own. Raises as `copy` does."""
+    with safe_read.open_file(source) as content, replacing(target, durable=False) as file:
+        shutil.copyfileobj(content, file)
+
+
 def append_line(path: str | Path, line: str) -> bool:
     """Add `line` to a list unless the list has it; return whether it was added."""
     return bool(append_lines(path, [line]))
@@ -88,8 +112,7 @@ def append_lines(path: str | Path, lines: Iterable[str]) -> list[str]:
 
     A torn last line is ended first. Raises OSError.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(_regular(os.open(path, flags, 0o666), path), 'r+b') as file:
+    with os.fdopen(open_to_append(path), 'r+b') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         content = file.read().decode('utf-8', 'replace')
         known = set(content.splitlines())
@@ -108,8 +131,7 @@ def append(path: str | Path, line: str) -> None:
 
     It is not forced to disk. Raises OSError.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(_regular(os.open(path, flags, 0o666), path), 'r+b', buffering=0) as file:
+    with os.fdopen(open_to_append(path), 'r+b', buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = file.seek(0, os.SEEK_END)
         is_torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b'\n'
@@ -122,14 +144,21 @@ def complete_torn(path: str | Path, line: str, is_whole: Callable[[str], bool]) 
 
     is_whole: whether what stands there is a line of its own, which nobody ended.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
-    with os.fdopen(_regular(os.open(path, flags), path), 'r+b', buffering=0) as file:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
+    descriptor = _regular(beneath.open_file(path, flags, follow=False), path)
+    with os.fdopen(descriptor, 'r+b', buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size, wanted = file.seek(0, os.SEEK_END), line.encode('utf-8', 'backslashreplace')
         tail = os.pread(file.fileno(), len(wanted) + 1, max(0, size - len(wanted) - 1))
         torn = tail.rpartition(b'\n')[2]
         if torn and wanted.startswith(torn) and not is_whole(torn.decode('utf-8', 'replace')):
             write_all(file, wanted[len(torn) :] + b'\n')
+
+
+def open_to_append(path: str | Path) -> int:
+    """Return the descriptor of a file that grows, made if it is not there. Raises OSError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    return _regular(beneath.open_file(path, flags, follow=False), path)
 
 
 def with_context(error: OSError, path: str | Path, needed: int = 0) -> OSError:
@@ -160,13 +189,17 @@ def sync_folder(folder: str | Path) -> None:
         os.close(descriptor)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f'.{path.name}.{secrets.token_hex(4)}.tmp')
+def _temporary(name: str) -> str:
+    return f'.{name}.{secrets.token_hex(4)}.tmp'
 
 
-def _open_new(path: str, flags: int) -> int:
-    """Open with the permissions that the umask gives; a planted link is not followed."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+def _open_new(path: Path, folder: int) -> BinaryIO:
+    """Open a new file in an open folder, with the permissions that the umask gives."""
+
+    def opener(_: str, flags: int) -> int:
+        return os.open(path.name, flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+
+    return open(path, 'xb', opener=opener)
 
 
 def _regular(descriptor: int, path: str | Path) -> int:

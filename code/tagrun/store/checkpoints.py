@@ -13,7 +13,6 @@ came to its fifth epoch a second time.
 
 import errno
 import hashlib
-import os
 import re
 import shutil
 import zipfile
@@ -181,7 +180,7 @@ def make_way(folder: str | Path, name: str) -> None:
 def copy(path: Path, target: Path) -> None:
     """Put a checkpoint, with its folder of shards, under another name, as hard links if it can."""
     remove(target)
-    _link_or_copy(path, target)
+    atomic.copy(path, target)
     copy_shards(path, target)
 
 
@@ -191,14 +190,7 @@ def copy_shards(path: Path, target: Path) -> None:
     if parts.is_dir():
         new = target.with_name(shards(target.name))
         remove(new)
-        shutil.copytree(parts, new, copy_function=_link_or_copy)
-
-
-def _link_or_copy(path: str | Path, target: str | Path) -> None:
-    try:
-        os.link(path, target)
-    except OSError:  # another file system
-        shutil.copy(path, target)
+        shutil.copytree(parts, new, copy_function=atomic.copy)
 
 
 def shards(name: str) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tagrun.store import atomic, layout, names, run_ref, safe_read
+from tagrun.store import atomic, beneath, layout, names, run_ref, safe_read
 from tagrun.store.run_ref import RunRef
 
 # the set that a command takes when none is named: the first of these that has a list
@@ -85,7 +85,7 @@ def add(root: Root, name: str, runs: Iterable[tuple[str, int]]) -> list[RunRef]:
     Makes the list if there is none.
     """
     path = layout.list_file(root, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    beneath.make_folder(path.parent)
     known = set(read(root, name).runs) if path.is_file() else set()
     new = [RunRef(*run) for run in dict.fromkeys(runs) if run not in known]
     atomic.append_lines(path, [str(run) for run in new])

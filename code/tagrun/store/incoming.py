@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tagrun.store import atomic, experlist, layout, names, run_json, safe_read, statistic
+from tagrun.store import atomic, beneath, experlist, layout, names, run_json, safe_read, statistic
 from tagrun.store.run_ref import RunRef
 
 NAME = '.incoming'
@@ -71,7 +71,7 @@ class Incoming:
     def place(self, folder: Path, run: RunRef) -> bool:
         """Give a whole folder its name; return False where another run has it."""
         target = run.folder(self._root)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        beneath.make_folder(target.parent)
         if target.parent.is_symlink() or target.is_symlink():
             raise OSError(errno.ELOOP, 'a link, which Tagrun does not follow there', str(target))
         try:
@@ -100,7 +100,7 @@ class Incoming:
         """Return the descriptor of the lock, which another process may remove with the folder."""
         is_told = False
         while True:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            beneath.make_folder(self.folder)
             if self.folder.is_symlink():
                 raise OSError(errno.ELOOP, 'a link, which Tagrun does not follow there', NAME)
             descriptor = _open_lock(self.folder)
@@ -172,7 +172,7 @@ def _open_lock(folder: Path, create: int = os.O_CREAT) -> int | None:
     """Return the descriptor of the lock's file; None where it is gone."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | create
     try:
-        return os.open(folder / LOCK, flags, 0o666)
+        return beneath.open_file(folder / LOCK, flags)
     except FileNotFoundError:
         return None
 

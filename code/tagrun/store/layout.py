@@ -3,10 +3,11 @@
 run_folder(root, 't1', 0)            # <root>/__result__/t1/0
 """
 
-import errno
 import os
 import re
 from pathlib import Path
+
+from tagrun.store import beneath
 
 NUMBER = '0|[1-9][0-9]{0,8}'  # a run's id
 SCRATCH = 'scratch'  # the folder of runs by hand, which have no tag
@@ -88,10 +89,11 @@ def claim(root: str | Path, tag: str, first: int = 0) -> tuple[int, Path]:
 
 
 def claim_in(folder: Path, first: int = 0) -> tuple[int, Path]:
-    """Make the next free number's folder in a folder; return (number, its folder)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.is_symlink():
-        raise NotADirectoryError(errno.ENOTDIR, 'a link to another place', str(folder))
+    """Make the next free number's folder in a folder; return (number, its folder).
+
+    Raises OSError where a link would be followed.
+    """
+    beneath.make_folder(folder)
     number = max([first - 1, *numbers_in(folder)]) + 1
     while True:
         try:

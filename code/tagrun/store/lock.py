@@ -27,6 +27,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tagrun.store import beneath
+
 NAME = 'lock'
 ENVIRONMENT = 'TAGRUN_LOCK'  # the number of the descriptor that a training inherits
 PATIENCE_S = 2  # a reader that only looks holds the lock for an instant
@@ -124,8 +126,7 @@ def _register() -> None:
 
 def _taken(folder: str | Path) -> int:
     """Return a new descriptor that holds the flock. Raises Held."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(Path(folder) / NAME, flags, 0o666)
+    descriptor = beneath.open_file(Path(folder) / NAME, os.O_RDWR | os.O_CREAT, follow=False)
     end = time.monotonic() + PATIENCE_S
     while not _try(descriptor, fcntl.LOCK_EX):
         if time.monotonic() > end:
@@ -171,9 +172,9 @@ def owner(folder: str | Path) -> dict[str, Any] | None:
     {} where that cannot be read.
     """
     # without waiting, should it be a FIFO
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = os.O_RDONLY | os.O_NONBLOCK
     try:
-        descriptor = os.open(Path(folder) / NAME, flags)
+        descriptor = beneath.open_file(Path(folder) / NAME, flags, follow=False)
     except OSError:
         return None
     try:

@@ -2,14 +2,16 @@
 
     content = read_bytes(path)
 
-A FIFO under a file's name does not make it wait, a device does not fill the memory. It follows a
-link: it only reads.
+A FIFO under a file's name does not make it wait, a device does not fill the memory. In `__result__`
+and `__statistic__` it follows no link (beneath.py).
 """
 
 import io
 import os
 import stat
 from pathlib import Path
+
+from tagrun.store import beneath
 
 LARGEST = 64 << 20  # bytes; no file of Tagrun's is larger
 
@@ -47,4 +49,4 @@ def open_file(path: str | Path) -> io.FileIO:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return beneath.open_file(path, flags | os.O_NONBLOCK)

@@ -13,6 +13,7 @@ monitors something else.
 from pathlib import Path
 from typing import Any
 
+from tagrun.store import beneath
 from tagrun.store import checkpoints as store
 from tagrun.store.inputs import Input
 from tagrun.training import checkpoint, rebuilt
@@ -38,7 +39,7 @@ def adopt(folder: Path, root: Path, each: Input, state: Any, built: Settings) ->
     new = _as_own(content, state, built)
     for change in rebuilt.changes(content.get('built'), built):
         info(f'  {change}')
-    (folder / store.FOLDER).mkdir(exist_ok=True)
+    beneath.make_folder(folder / store.FOLDER)
     listed = _adopted_best(folder, source, path.name, state, built, new)
     listed[each.file] = _write(folder, source, path.name, each.file, new)
     store.write_sums(folder, listed)

@@ -22,7 +22,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from tagrun.store import atomic
+from tagrun.store import atomic, beneath
 from tagrun.store import checkpoints as store
 from tagrun.training import state_parts, values
 from tagrun.training.report import info
@@ -96,7 +96,7 @@ class Checkpoints:
         self.on_saved: Callable[[Path], object] | None = None  # called in the background
         self._run_folder = Path(folder)
         self._folder = self._run_folder / store.FOLDER
-        self._folder.mkdir(exist_ok=True)
+        beneath.make_folder(self._folder)
         self._keep_last, self._keep_every = max(1, keep_last), keep_every
         self._buffers: Any = None  # the last copy, which the next one fills again
         self._warned = False  # whether it was said that there is little room

@@ -12,7 +12,7 @@ import traceback
 from types import TracebackType
 from typing import TextIO
 
-from tagrun.store import run_json
+from tagrun.store import atomic, run_json
 
 LOG = 'log'
 
@@ -29,11 +29,10 @@ def _write_and_print(
     """Do what Python does, and write it to the log unless stderr is that file."""
     sys.__excepthook__(kind, error, trace)
     path = os.path.join(os.environ[run_json.ENVIRONMENT], LOG)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with contextlib.suppress(OSError, ValueError), _opened(path, flags) as log:
+    with contextlib.suppress(OSError, ValueError), _opened(path) as log:
         if not os.path.samestat(os.fstat(2), os.fstat(log.fileno())):
             log.writelines(traceback.format_exception(kind, error, trace))
 
 
-def _opened(path: str, flags: int) -> TextIO:
-    return os.fdopen(os.open(path, flags, 0o666), 'w', encoding='utf-8')
+def _opened(path: str) -> TextIO:
+    return os.fdopen(atomic.open_to_append(path), 'a', encoding='utf-8')

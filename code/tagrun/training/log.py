@@ -19,6 +19,7 @@ from typing import Any
 
 from rich.text import Text
 
+from tagrun.store import atomic
 from tagrun.training import noise
 from tagrun.training.live_block import Block, console_of
 from tagrun.training.terminal import can_draw, width_of
@@ -52,9 +53,8 @@ class _Lines:
     """
 
     def __init__(self, path: Path, times: bool) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         # nothing is held back that a later write would stumble on
-        self.file = os.fdopen(descriptor, 'ab', buffering=0)
+        self.file = os.fdopen(atomic.open_to_append(path), 'ab', buffering=0)
         self._times, self._date = times, time.strftime('%Y-%m-%d')
         self._writing = ''  # the stream whose line has no end yet
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from tagrun.store import atomic, confusion, history, layout, lock, run_json, statistic
+from tagrun.store import atomic, beneath, confusion, history, layout, lock, run_json, statistic
 from tagrun.training import (
     by_hand,
     checkpoint,
@@ -331,7 +331,7 @@ class Files:
         name = run_json.name(self._info)
         finished = layout.list_file(self._folder.parents[2], 'finished')
         try:
-            finished.parent.mkdir(parents=True, exist_ok=True)
+            beneath.make_folder(finished.parent)
             atomic.append_line(finished, name)
         except OSError as error:
             info(

@@ -12,7 +12,6 @@ own classes is refused.
 
 import os
 import pickle
-import shutil
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tagrun.store import atomic
+from tagrun.store import atomic, safe_read
 from tagrun.store import checkpoints as store
 from tagrun.training import checkpoint, distributed
 
@@ -79,9 +78,9 @@ def _folder(folder: Path, name: str) -> Path:
 
 
 def _make_room(folder: Path, name: str, target: Path, new: Path) -> None:
-    shutil.rmtree(new, ignore_errors=True)
+    store.remove(new)
     store.make_way(folder, name)
-    shutil.rmtree(target, ignore_errors=True)
+    store.remove(target)
 
 
 def _is_own(path: Path) -> bool:
@@ -141,7 +140,7 @@ def load_sharded(
 
 def _check_metadata(folder: Path, name: str) -> None:
     try:
-        with open(_folder(folder, name) / '.metadata', 'rb') as file:
+        with safe_read.open_file(_folder(folder, name) / '.metadata') as file:
             _Metadata(file).load()
     except Exception as error:  # of a planted pickle, any
         raise checkpoint.Damaged(f'{name} is damaged: {error}') from None

@@ -56,10 +56,11 @@ class Trace:
         """Begin a new file, or cut an earlier start's back to `offset` bytes and go on."""
         if not offset or not self._path.exists():
             atomic.write(self._path, store.HEADER)
-        elif offset < self._path.stat().st_size:
-            os.truncate(self._path, offset)
+            offset = 0
         # what was turned to text is written at once, or says why not
-        self._file = open(self._path, 'ab', buffering=0)  # noqa: SIM115  # `close` closes it
+        self._file = os.fdopen(atomic.open_to_append(self._path), 'ab', buffering=0)
+        if offset and offset < os.fstat(self._file.fileno()).st_size:
+            os.ftruncate(self._file.fileno(), offset)
 
     def step(self, step: TrainedStep) -> None:
         """Add a training step."""

@@ -25,7 +25,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
-from tagrun.store import atomic
+from tagrun.store import atomic, beneath
 from tagrun.training import summaries
 from tagrun.training.meter import fetch
 from tagrun.training.report import info
@@ -44,7 +44,7 @@ class Writer:
 
     def __init__(self, folder: Path, sizes: dict[str, int] | None = None) -> None:
         self._folder = Path(folder) / 'tensorboard'
-        self._folder.mkdir(exist_ok=True)
+        beneath.make_folder(self._folder)
         self._cut_back(sizes or {})
         self._not_shown: set[str] = set()  # names of what could not be shown, and was said
         self._pending: list[tuple[int, dict[str, Any]]] = []  # step, numbers by tag
@@ -153,7 +153,7 @@ class Writer:
     def _cut_back(self, sizes: dict[str, int]) -> None:
         for file in self._event_files():
             if file.name in sizes:
-                os.truncate(file, min(sizes[file.name], file.stat().st_size))
+                _truncate(file, sizes[file.name])
             else:
                 file.unlink()
 
@@ -165,6 +165,14 @@ class Writer:
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
+
+
+def _truncate(path: Path, size: int) -> None:
+    descriptor = beneath.open_file(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.ftruncate(descriptor, min(size, os.fstat(descriptor).st_size))
+    finally:
+        os.close(descriptor)
 
 
 def _scalars(step: int, values: dict[str, float]) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tagrun.core.check.finding import Finding, is_old
 from tagrun.core.launch import evaluation
-from tagrun.store import checkpoints, evaluations, lock, run_json, statistic
+from tagrun.store import beneath, checkpoints, evaluations, lock, run_json, statistic
 from tagrun.store.run_ref import RunRef
 
 # one that failed has said why
@@ -30,7 +30,7 @@ def find(root: Path, run: RunRef) -> Iterator[Finding]:
 def _of_one(folder: Path, name: str) -> Iterator[Finding]:
     for path in sorted(folder.glob('.*.tmp')):
         what = f'{path.name}: the half-written copy of a file'
-        yield Finding(name, what, 'removes it', path.unlink)
+        yield Finding(name, what, 'removes it', partial(beneath.remove, path))
     state = evaluation.state(folder)
     has_link = (folder / checkpoints.FOLDER).is_dir()
     is_prepared = (folder / run_json.NAME).is_file()

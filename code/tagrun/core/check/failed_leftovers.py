@@ -12,7 +12,7 @@ from functools import partial
 from tagrun.core.check.finding import Finding, is_old
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import early_failure
-from tagrun.store import layout
+from tagrun.store import beneath, layout
 
 
 def find(repository: Repository) -> Iterator[Finding]:
@@ -24,4 +24,9 @@ def find(repository: Repository) -> Iterator[Finding]:
             yield Finding(journal.stem, what, 'frees the name, and keeps the log', fix)
     for path in sorted(layout.failed(repository.root).glob('.*.tmp')):
         if is_old(path):
-            yield Finding(path.name, 'the half-written copy of a file', 'removes it', path.unlink)
+            yield Finding(
+                path.name,
+                'the half-written copy of a file',
+                'removes it',
+                partial(beneath.remove, path),
+            )

@@ -7,7 +7,6 @@ a file, an empty folder, bytecode, the trainings of a selftest. A run that is be
 alone. Each file extra/<x>/doctor_<name>.py adds what its folder knows: find(root) yields Findings.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from tagrun.core.check import (
 from tagrun.core.check.finding import Finding, is_old, shorten
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import tensorboard
-from tagrun.store import experlist, incoming, layout, lock
+from tagrun.store import atomic, beneath, experlist, incoming, layout, lock
 from tagrun.store.run_ref import RunRef
 
 
@@ -84,7 +83,7 @@ def _lists(root: Path) -> Iterator[Finding]:
     for path in sorted(layout.statistic(root).glob('*/.*.tmp')):
         if is_old(path):
             what = f'{path.name}: the half-written copy of a file'
-            yield Finding(path.parent.name, what, 'removes it', path.unlink)
+            yield Finding(path.parent.name, what, 'removes it', partial(beneath.remove, path))
 
 
 def _tensorboards(root: Path) -> Iterator[Finding]:
@@ -94,7 +93,7 @@ def _tensorboards(root: Path) -> Iterator[Finding]:
         has_content = path.is_file() and path.stat().st_size
         if has_content and tensorboard.running(path.parent) is None:
             what = 'server.json describes a TensorBoard that is dead'
-            yield Finding(path.parent.name, what, 'empties it', partial(os.truncate, path, 0))
+            yield Finding(path.parent.name, what, 'empties it', partial(atomic.write, path, b''))
 
 
 def _selftests(root: Path) -> Iterator[Finding]:

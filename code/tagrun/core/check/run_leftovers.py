@@ -16,8 +16,17 @@ from tagrun.core.check.git_leftovers import References
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import launch, result_commit
-from tagrun.core.record import claim, snapshot
-from tagrun.store import atomic, checkpoints, experlist, layout, run_json, statistic
+from tagrun.core.record import claim, frozen_copy, snapshot
+from tagrun.store import (
+    atomic,
+    beneath,
+    checkpoints,
+    experlist,
+    layout,
+    run_json,
+    safe_read,
+    statistic,
+)
 from tagrun.store.run_ref import RunRef
 
 
@@ -54,6 +63,10 @@ def _without_run_json(repository: Repository, run: RunRef, references: Reference
     folder, name = run.folder(repository.root), str(run)
     if not is_old(folder):
         return Finding(name, 'a run is being prepared', 'wait, and look again', is_harmless=True)
+    if name in references.result:
+        # what is prepared here has no result yet
+        what = 'git has its result, and its run.json is not here'
+        return Finding(name, what, '`tagrun fetch` writes it again, if the run was fetched')
     if name in references.code:
         what = 'it was recorded, and its preparation was killed'
         fix = partial(claim.complete, repository, folder, references.code[name])
@@ -76,14 +89,13 @@ def _half_written(folder: Path, name: str) -> Iterator[Finding]:
     for path in sorted(paths):
         if is_old(path):
             what = f'{path.name}: the half-written copy of a file'
-            yield Finding(name, what, 'removes it', path.unlink)
+            yield Finding(name, what, 'removes it', partial(beneath.remove, path))
 
 
 def _bytecode(folder: Path, name: str) -> Iterator[Finding]:
-    code = folder / 'code'
-    if code.is_dir() and any(code.rglob('__pycache__')):
+    if frozen_copy.bytecode(folder):
         what = "its frozen code holds Python's bytecode"
-        yield Finding(name, what, 'removes that', partial(snapshot.clean, folder))
+        yield Finding(name, what, 'removes that', partial(frozen_copy.clean, folder))
 
 
 # ---- Checkpoints ----
@@ -178,14 +190,15 @@ def _frozen_code(repository: Repository, folder: Path, name: str, commit: str) -
         remedy = 'without it neither `continue` nor `rerun` can run it'
         yield Finding(name, str(refusal), remedy)
         return
-    changed, unknown = snapshot.differences(files, folder)
+    changed, unknown = frozen_copy.differences(files, folder)
     if changed:
         what = f'its frozen code differs from the commit: {shorten(changed)}'
-        fix = partial(snapshot.write, files, folder)
+        fix = partial(frozen_copy.write, files, folder)
         yield Finding(name, what, 'writes it again from git', fix)
     if unknown:
         what = f'its frozen code holds what the commit does not: {shorten(unknown)}'
-        yield Finding(name, what, f'look at it, and delete it: {folder / "code"}')
+        remedy = f'look at it; its next training moves it into {frozen_copy.REMOVED}'
+        yield Finding(name, what, remedy)
 
 
 def _state(
@@ -197,7 +210,7 @@ def _state(
 ) -> Iterator[Finding]:
     """Yield what statistic.json says of the run's end and git or finished.txt does not know."""
     try:
-        state, content = statistic.state(folder), (folder / statistic.NAME).read_bytes()
+        state, content = statistic.state(folder), safe_read.read_bytes(folder / statistic.NAME)
     except FileNotFoundError:
         what = 'it was recorded, and its training never began'
         yield Finding(name, what, f'continue {name}', is_harmless=True)
@@ -240,5 +253,5 @@ def _unlisted(root: Path, name: str) -> Iterator[Finding]:
 
 def _append(root: Path, name: str) -> None:
     path = layout.list_file(root, 'finished')
-    path.parent.mkdir(parents=True, exist_ok=True)
+    beneath.make_folder(path.parent)
     atomic.append_line(path, name)

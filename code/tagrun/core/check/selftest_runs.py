@@ -22,8 +22,8 @@ from typing import Any
 
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import run_log, training_environment
-from tagrun.core.record import snapshot, working_tree
-from tagrun.store import checkpoints, layout, lock, run_json, statistic
+from tagrun.core.record import code_check, frozen_copy, working_tree
+from tagrun.store import atomic, checkpoints, layout, lock, run_json, safe_read, statistic
 
 PREFIX = '.selftest-'
 
@@ -41,7 +41,7 @@ class SelftestRuns:
 
     def __init__(self, repository: Repository, seed: int, epochs: int, batches: int) -> None:
         self.files = working_tree.read_files(repository)
-        snapshot.check(self.files)
+        code_check.check(self.files)
         self.is_kept = False
         self.folder = Path()
         self.root: Path = repository.root
@@ -92,7 +92,7 @@ class SelftestRuns:
     def _new(self, limits: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         tag = self.folder.name
         number, folder = layout.claim(self.root, tag)
-        snapshot.write(self.files, folder)
+        frozen_copy.write(self.files, folder)
         info = run_json.build(self.root, tag, number, None, self._seed, selftest=limits)
         return folder, info
 
@@ -100,7 +100,7 @@ class SelftestRuns:
         """Run one training process to its end; return its exit code. It prints into the log."""
         run_json.write(folder, info)
         environ = training_environment.build(os.environ, self._seed)
-        with open(folder / 'log', 'ab') as log:
+        with open(atomic.open_to_append(folder / 'log'), 'ab') as log:
             child = subprocess.Popen(
                 [sys.executable, '-u', folder / 'code' / 'main.py'],
                 cwd=self.root,
@@ -130,6 +130,6 @@ def _reason(folder: Path) -> str | None:
         message = statistic.read(folder).get('message')
     except (OSError, ValueError):
         message = None
-    lines = (folder / 'log').read_text(errors='replace').split('\n')
+    lines = (safe_read.read_or_none(folder / 'log') or b'').decode(errors='replace').split('\n')
     last = next(filter(str.strip, reversed(lines)), None)
     return message or (last and run_log.without_time(last))

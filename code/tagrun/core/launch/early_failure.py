@@ -204,8 +204,7 @@ def _move(folder: Path, kept: Path) -> None:
 
 
 def _write_last_line(log: Path, run: RunRef) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with os.fdopen(os.open(log, flags, 0o666), 'w', encoding='utf-8') as file:
+    with os.fdopen(atomic.open_to_append(log), 'a', encoding='utf-8') as file:
         file.write(f'tagrun: {run} trained nothing, and was taken back: its name is free again\n')
 
 

@@ -23,10 +23,12 @@ from tagrun.core.compare import run_files, surroundings
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import evaluation_verdict, rerun_verdict, resume, training_process
 from tagrun.core.launch.ownership import Owned
-from tagrun.core.record import config_probe, config_text, contract, snapshot
+from tagrun.core.record import config_probe, config_text, contract, frozen_copy, snapshot
 from tagrun.core.record.plan import CONFIG
 from tagrun.store import (
     arguments,
+    atomic,
+    beneath,
     checkpoints,
     evaluations,
     jsonfile,
@@ -185,21 +187,12 @@ def _link_checkpoint(run_folder: Path, name: str, digest: str, folder: Path) -> 
     Raises FileNotFoundError where the run has just deleted it.
     """
     source, target = (path / checkpoints.FOLDER for path in (run_folder, folder))
-    target.mkdir(exist_ok=True)
-    _link_or_copy(source / name, target / name)
+    beneath.make_folder(target)
+    atomic.copy(source / name, target / name)
     shards = checkpoints.shards(name)
     if (source / shards).is_dir():
-        shutil.copytree(source / shards, target / shards, copy_function=_link_or_copy)
+        shutil.copytree(source / shards, target / shards, copy_function=atomic.copy)
     checkpoints.write_sums(folder, {name: digest})
-
-
-def _link_or_copy(path: str | Path, target: str | Path) -> None:
-    try:
-        os.link(path, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # a file system without hard links
-        shutil.copy(path, target)
 
 
 def remove_checkpoint(folder: Path) -> None:
@@ -239,7 +232,7 @@ def evaluate_owned(repository: Repository, owned: Owned) -> int:
     # another process may have made it until just before
     if _is_finished(folder, info):
         return 0
-    resume.repair_code(repository, run_folder, info['commit'])
+    frozen_copy.repair(repository, run_folder, info['commit'])
     _restore_checkpoint(run_folder, folder, info)
     before = statistic.read_or_none(folder)
     code = training_process.train(repository.root, run_folder, owned, info['seed'])

@@ -35,7 +35,7 @@ from tagrun.core.launch import (
 from tagrun.core.launch.early_failure import Made
 from tagrun.core.launch.engines import LaunchOptions
 from tagrun.core.launch.ownership import Owned
-from tagrun.core.record import claim, contract, snapshot
+from tagrun.core.record import claim, contract, frozen_copy
 from tagrun.store import checkpoints, first_step, jsonfile, layout, run_json, statistic
 from tagrun.store.run_ref import RunRef
 
@@ -124,6 +124,7 @@ def train_owned(repository: Repository, owned: Owned, made: Made | None = None) 
     folder = owned.folder
     _refuse_links(folder)
     info = run_log.choose_form(repository, folder, run_json.read(folder))
+    frozen_copy.repair(repository, folder, info['commit'])
     tensorboard.add(repository, folder)
     watch = rerun_verdict.Watch(repository.root, folder, info) if info.get('exact') else None
     _call_extras('before', repository, folder, info)
@@ -136,7 +137,7 @@ def train_owned(repository: Repository, owned: Owned, made: Made | None = None) 
     training_process.say_last_words(folder, info, code)
     failed = training_process.failed_by_itself(code) and not owned.asked
     code = training_process.write_ending(folder, info, code, before, owned.asked)
-    snapshot.clean(folder)
+    frozen_copy.clean(folder)
     if made and failed and not first_step.is_done(folder):
         return _fail_early(repository, folder, info, made)
     if watch:

@@ -19,7 +19,7 @@ from tagrun.core.compare import first_divergence, run_files, surroundings
 from tagrun.core.compare.first_divergence import Difference
 from tagrun.core.compare.run_files import RunFiles
 from tagrun.core.record import snapshot
-from tagrun.store import run_json, statistic, trace
+from tagrun.store import run_json, safe_read, statistic, trace
 from tagrun.store.run_ref import RunRef
 
 FAILED, DIFFERS = 1, 3
@@ -201,7 +201,7 @@ def _suspects(code: Path) -> list[Suspect]:
     files = []
     try:
         for path in sorted(code.glob('*.py')):
-            files.append(snapshot.File(path.name, '100644', path.read_bytes()))
+            files.append(snapshot.File(path.name, '100644', safe_read.read_bytes(path)))
         suspects = nondeterminism_lint.find(files)
     except (OSError, SyntaxError, ValueError):
         return []

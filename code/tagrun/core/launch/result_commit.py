@@ -70,7 +70,7 @@ def _commit(
 def contents(folder: Path, so_far: bool = False) -> dict[str, bytes]:
     """Return {name: bytes} of what git keeps of a run."""
     paths = [folder / name for name in RECORDED]
-    files = {path.name: path.read_bytes() for path in paths if path.is_file()}
+    files = {path.name: safe_read.read_bytes(path) for path in paths if path.is_file()}
     if run_json.NAME in files:
         files[run_json.NAME] = _without_root(folder)
     if (folder / LOG).is_file():

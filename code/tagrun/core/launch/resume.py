@@ -3,7 +3,7 @@
     code = resume(repository, folder, options)                  # what `continue t1/0` does
     code = branch(repository, folder, 'best', options)          # … with --from best
 
-The run's own code is written again from git where it was changed. Nothing is overwritten.
+launch writes the run's own code again from git where it was changed. Nothing is overwritten.
 """
 
 import os
@@ -18,14 +18,22 @@ from tagrun.core.git.repository import Repository
 from tagrun.core.launch import launch, ownership
 from tagrun.core.launch.engines import LaunchOptions
 from tagrun.core.launch.ownership import Owned
-from tagrun.core.record import claim, input_files, provenance, snapshot
-from tagrun.store import checkpoints, inputs, pruning, run_json, statistic, trace
+from tagrun.core.record import claim, input_files, provenance
+from tagrun.store import (
+    atomic,
+    beneath,
+    checkpoints,
+    inputs,
+    pruning,
+    run_json,
+    statistic,
+    trace,
+)
 
 BEST = 'best'
 WORDS = re.compile('best|last|[0-9]{1,9}')  # what can name nothing but a checkpoint of the run
 EVENTS = 'tensorboard'
 FROM_FILE = 'epoch_start.pth'  # what a checkpoint from elsewhere is called in the new run
-SHOWN = 5  # paths named before the sentence ends
 
 
 def resume(repository: Repository, folder: Path, options: LaunchOptions | None = None) -> int:
@@ -90,7 +98,6 @@ def prepare(repository: Repository, folder: Path, info: dict[str, Any]) -> bool:
         )
         return False
     pruning.clear(folder)
-    repair_code(repository, folder, info['commit'])
     newest = checkpoints.newest(folder)
     if not newest:
         _refuse_lost_list(folder, name)
@@ -130,19 +137,6 @@ def _refuse_lost_list(folder: Path, name: str) -> None:
             f'{checkpoints.SUMS}, which lists the whole ones, is lost: `tagrun doctor --fix` reads '
             f'each and lists it again. To begin anew instead, move {folder / checkpoints.FOLDER} '
             'away'
-        )
-
-
-def repair_code(repository: Repository, folder: Path, commit: str) -> None:
-    """Write the frozen copy again where it was changed, and name what does not belong there."""
-    files = snapshot.read(repository, commit)
-    claim.report_repaired(snapshot.write(files, folder))
-    _, strangers = snapshot.differences(files, folder)
-    if strangers:
-        echo(
-            'tagrun: the frozen code holds what its commit does not '
-            f'({", ".join(strangers[:SHOWN])}): if Python imports it, the run is not what was '
-            'recorded'
         )
 
 
@@ -193,9 +187,10 @@ def _copy_checkpoint(path: Path, folder: Path, name: str) -> None:
 def _copy_history(source: Path, folder: Path) -> None:
     """Copy trace and curves: training cuts them back to what the checkpoint knew of them."""
     if (source / trace.NAME).exists():
-        shutil.copy(source / trace.NAME, folder / trace.NAME)
+        atomic.copy_content(source / trace.NAME, folder / trace.NAME)
     if (source / EVENTS).is_dir():
-        shutil.copytree(source / EVENTS, folder / EVENTS)
+        beneath.check(source / EVENTS)
+        shutil.copytree(source / EVENTS, folder / EVENTS, copy_function=atomic.copy_content)
 
 
 def _checkpoint(source: Path, start: str) -> Path:

@@ -24,9 +24,10 @@ from typing import TypedDict
 
 from tagrun.core.cli.messages import UserError, echo
 from tagrun.core.git.repository import Repository
-from tagrun.store import atomic, layout, lock
+from tagrun.store import atomic, beneath, layout, lock
 
 FILE = 'server.json'  # in a TensorBoard's folder
+LOG = 'server.log'  # beside it
 FIRST_PORT, LAST_PORT = 6006, 6099
 START_S, STOP_S = 60, 10  # at most, until a server is up or gone
 ANSWER_S = 2  # to one question: a stranger at our port may never answer
@@ -71,7 +72,7 @@ def add(repository: Repository, folder: Path) -> None:
 def link(logdir: Path, folder: Path) -> None:
     """Show the run in `folder` as <tag>/<id> under `logdir`; it may have no events yet."""
     runs = logdir / folder.parent.name
-    runs.mkdir(parents=True, exist_ok=True)
+    beneath.make_folder(runs)
     atomic.link(runs / folder.name, os.path.relpath(folder / 'tensorboard', runs))
 
 
@@ -83,14 +84,18 @@ def serve(
     options: TensorBoard's own. port: None takes the first that is free. Whether it came up,
     `answers` tells.
     """
-    Path(logdir).mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        beneath.make_folder(logdir)
+        descriptor = beneath.open_file(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
+    except OSError as error:
+        raise UserError(f'{error.filename}: {error.strerror}; remove it') from None
     try:
         if not _take(descriptor):
             return _read(descriptor)
         os.ftruncate(descriptor, 0)  # what the one before wrote of itself
         port = port or free_port()
-        with open(folder / 'server.log', 'wb') as log:
+        atomic.write(folder / LOG, b'', durable=False)
+        with open(atomic.open_to_append(folder / LOG), 'ab') as log:
             process = subprocess.Popen(
                 _command(logdir, port, options),
                 stdin=subprocess.DEVNULL,
@@ -115,7 +120,7 @@ def _command(logdir: Path, port: int, options: Sequence[str]) -> list[str]:
 def running(folder: Path) -> Server | None:
     """Return the server of `folder`, or None."""
     try:
-        descriptor = os.open(folder / FILE, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = beneath.open_file(folder / FILE, os.O_RDWR | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -154,7 +159,7 @@ def _served(port: int, prefix: str) -> str | None:
 def stop(folder: Path) -> bool:
     """End the server of `folder` and wait for it; return whether there was one."""
     server = running(folder)
-    if not server:
+    if server is None:
         return False
     if not lock.signal_holder(folder / FILE, server.get('pid'), signal.SIGTERM):
         raise UserError(

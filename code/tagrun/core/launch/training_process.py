@@ -22,7 +22,7 @@ from tagrun.core.cli.messages import echo
 from tagrun.core.launch import detach, run_log, summary, training_environment
 from tagrun.core.launch.ownership import ASKING, Child, Owned
 from tagrun.core.record import contract
-from tagrun.store import lock, run_json, statistic
+from tagrun.store import atomic, lock, run_json, statistic
 from tagrun.store.lock import Lock
 
 RESUMABLE = 75  # EX_TEMPFAIL: stopped by a signal
@@ -84,8 +84,7 @@ def _log_output(folder: Path) -> Iterator[int | None]:
     if not detach.is_silent():
         yield None
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    output = os.open(folder / 'log', flags, 0o666)
+    output = atomic.open_to_append(folder / 'log')
     try:
         yield output
     finally:

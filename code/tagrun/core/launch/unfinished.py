@@ -13,7 +13,7 @@ from tagrun.core.cli.messages import UserError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import launch
 from tagrun.core.record import claim
-from tagrun.store import run_json, statistic
+from tagrun.store import run_json, safe_read, statistic
 from tagrun.store.run_ref import RunRef
 
 # what needs no further training
@@ -48,7 +48,7 @@ def record_results(repository: Repository, folders: Iterable[Path]) -> None:
     names = {file: _recorded_name(file) for file in files if file.is_file()}
     recorded = repository.blobs(names.values(), missing=None)
     for file, name in names.items():
-        if recorded[name] != file.read_bytes():
+        if recorded[name] != safe_read.read_or_none(file):
             launch.record_result(repository, file.parent, run_json.read(file.parent))
 
 

@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tagrun.core.cli.messages import UserError, echo
+from tagrun.core.cli.messages import UserError
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
-from tagrun.core.record import contract, input_files, snapshot
+from tagrun.core.record import code_check, contract, frozen_copy, input_files, snapshot
 from tagrun.core.record.provenance import RESEEDED
 from tagrun.store import jsonfile, layout, run_json
 from tagrun.store.run_ref import TAGS, RunRef
 
 SEED_BITS = 32
 SEED_FILE = 'code/seed'
-SHOWN = 5  # paths named before '…'
 PREPARING = 'preparing.json'  # in a run's folder, until it has its run.json: the keys of that
 
 
@@ -81,7 +80,7 @@ def create_run(
     """
     more = {**(more or {}), run_json.CREATED: run_json.now()}
     files = snapshot.read(repository, commit)
-    snapshot.check(files)
+    code_check.check(files)
     if more.get('inputs'):
         features = contract.features(repository, commit)
         input_files.require_feature(features, f'the code of commit {commit[:10]}')
@@ -93,7 +92,7 @@ def create_run(
         made |= {**refs, run.code_ref: commit}
     folder = run.folder(repository.root)
     input_files.mark(repository.root, more.get('inputs'), str(run))
-    snapshot.write(files, folder)
+    frozen_copy.write(files, folder)
     _write_run_json(repository, run, commit, seed, more)
     return folder
 
@@ -111,7 +110,7 @@ def complete(repository: Repository, folder: Path, commit: str) -> None:
     else:
         seed = more['seed']
     input_files.mark(repository.root, more.get('inputs'), str(run))
-    snapshot.write(snapshot.read(repository, commit), folder)
+    frozen_copy.write(snapshot.read(repository, commit), folder)
     _write_run_json(repository, run, commit, seed, more)
 
 
@@ -121,14 +120,6 @@ def tag_exists(tag: str) -> str:
         f'the tag {tag!r} exists: take another name, or `rerun {tag}` runs its code again, '
         f'`continue {tag}` goes on with it'
     )
-
-
-def report_repaired(paths: list[str]) -> None:
-    """Say which files of a frozen copy were written again; nothing where there are none."""
-    if not paths:
-        return
-    names = ', '.join(paths[:SHOWN]) + (', …' if len(paths) > SHOWN else '')
-    echo(f"tagrun: the frozen code had been changed ({names}); it is the tag's again")
 
 
 def _write_run_json(

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from tagrun.core.cli.messages import UserError
 from tagrun.core.launch import training_environment
 from tagrun.core.project import CODE
-from tagrun.core.record import config_text, snapshot
+from tagrun.core.record import config_text, frozen_copy, snapshot
 from tagrun.store import run_json
 
 PROGRAM = Path(__file__).with_name('config_program.py')
@@ -46,7 +46,7 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix='tagrun-') as name:
         folder = Path(os.path.realpath(name))
         own = [file for file in files if not file.path.startswith(f'{OURS}/')]
-        snapshot.write(own, folder)
+        frozen_copy.write(own, folder)
         os.symlink(CODE / OURS, folder / 'code' / OURS)
         answers = _ask(root, folder, seed, sources)
     evaluations = []

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tagrun.core.cli.messages import UserError, echo, quote
-from tagrun.core.record.snapshot import LINK, File, is_installed
+from tagrun.core.record.code_check import is_installed
+from tagrun.core.record.snapshot import LINK, File
 
 MAIN, ENDING = 'main.py', '.py'
 OURS = 'tagrun'
@@ -69,7 +70,7 @@ def _imports(file: str, content: bytes) -> Iterator[Import]:
     """Yield what a file imports, but nothing within `try`: it can do without that."""
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError):  # snapshot.check says so
+    except (SyntaxError, ValueError):  # code_check says so
         return
     for node, at_start in _statements(tree.body, True):
         if isinstance(node, (ast.Import, ast.ImportFrom)):

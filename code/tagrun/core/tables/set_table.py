@@ -15,7 +15,7 @@ from pathlib import Path
 from tagrun.core.cli.messages import UserError, echo, plural, put, quote
 from tagrun.core.tables import formats, selection, terminal
 from tagrun.core.tables.selection import Selection, Table
-from tagrun.store import atomic, layout, table
+from tagrun.store import atomic, beneath, layout, table
 from tagrun.store.table import Column
 
 ROWS_SHOWN = 1000  # on the screen and in a pipe; the file has all
@@ -28,7 +28,6 @@ def show(root: Path, choice: Selection, precision: int = formats.PRECISION) -> N
     path = file(root, selected.name)
     has_all_rows = not choice.where and not choice.top
     if has_all_rows:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write(path, formats.to_csv(selected.columns, selected.rows))
     wanted = [column for column in selected.columns if selection.matches(choice.keep, column)]
     _print(selected, precision, wanted)
@@ -41,6 +40,8 @@ def show(root: Path, choice: Selection, precision: int = formats.PRECISION) -> N
 def write(path: Path, content: bytes) -> None:
     """Replace a file as a whole. Raises UserError."""
     try:
+        if beneath.top_of(path):
+            beneath.make_folder(path.parent)
         atomic.write(path, content)
     except OSError as error:
         raise UserError(f'{path} cannot be written: {error.strerror}') from None

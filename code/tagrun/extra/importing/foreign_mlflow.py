@@ -102,6 +102,9 @@ def _experiment(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (name, path) of a folder's files; a name may have slashes. Raises Exceeded."""
+    # params as a link would be followed: os.walk follows none but the first
+    if folder.is_symlink():
+        return
     paths = foreign.find_files(folder, lambda name: True)
     if len(paths) > limits.NAMES:
         raise Exceeded(f'more than {limits.NAMES:,} {folder.name}')

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tagrun.core.cli.messages import UserError, echo
 from tagrun.core.git.repository import Repository
-from tagrun.core.record import snapshot
+from tagrun.core.record import frozen_copy, snapshot
 from tagrun.extra.loading.frozen_import import FrozenCode
 from tagrun.store import run_json
 from tagrun.store.run_ref import RunRef
@@ -62,7 +62,7 @@ def _folder(root: Path, ref: RunRef, commit: str) -> Path:
         raise UserError(snapshot.absent(commit))
     files = snapshot.read(repository, commit)
     if frozen.is_dir():
-        changed, more = snapshot.differences(files, frozen.parent)
+        changed, more = frozen_copy.differences(files, frozen.parent)
         if not changed and not more:
             return frozen
         if changed:
@@ -82,5 +82,5 @@ def _temporary(files: list[snapshot.File]) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(remove)
-    snapshot.write(files, Path(folder))
+    frozen_copy.write(files, Path(folder))
     return Path(folder, 'code')

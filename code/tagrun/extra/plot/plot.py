@@ -18,7 +18,7 @@ from tagrun.core.cli import selectors
 from tagrun.core.cli.messages import UserError, echo, plural, quote
 from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.project import ROOT
-from tagrun.store import layout, table
+from tagrun.store import beneath, layout, table
 from tagrun.store.run_ref import RunRef
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     figure, summary = draw(ROOT, runs, args)
     try:
         if not args.output:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            beneath.make_folder(path.parent)
         picture.save(figure, path)
     except OSError as error:
         raise UserError(f'{path} cannot be written: {error.strerror}') from None

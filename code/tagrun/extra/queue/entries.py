@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tagrun.store import jsonfile, layout, lock
+from tagrun.store import beneath, jsonfile, layout, lock
 from tagrun.store.evaluations import EvaluationRef, Ref
 from tagrun.store.run_ref import RunRef
 
@@ -71,7 +71,7 @@ def path(root: Path, run: Ref) -> Path:
 
 def add(root: Path, run: Ref, priority: int) -> str:
     """Queue a run, or queue it again; return its id."""
-    folder(root).mkdir(parents=True, exist_ok=True)
+    beneath.make_folder(folder(root))
     priority = max(-PRIORITIES, min(PRIORITIES, priority))
     entry = Entry(priority, time.time_ns(), run, WAITING, '')
     _write(root, entry)
@@ -188,7 +188,7 @@ def _is_free(descriptor: int) -> bool:
 
 def _opened(file: Path) -> int | None:
     try:
-        return os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return beneath.open_file(file, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return None
 

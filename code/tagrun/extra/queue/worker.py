@@ -20,7 +20,7 @@ from tagrun.core.launch import launch, training_process, unfinished
 from tagrun.core.launch.local_pool import VISIBLE, device_slice, train
 from tagrun.extra.queue import entries
 from tagrun.extra.queue.entries import Taken
-from tagrun.store import lock, statistic
+from tagrun.store import atomic, beneath, lock, statistic
 from tagrun.store.evaluations import EvaluationRef, Ref
 
 PREFIX = 'worker-'  # how the folder of a worker begins
@@ -47,7 +47,7 @@ def work(repository: Repository, slot: int, devices: list[str]) -> int:
     An exception that ends the worker is written to its log.
     """
     own_folder = folder(repository.root, slot)
-    own_folder.mkdir(parents=True, exist_ok=True)
+    beneath.make_folder(own_folder)
     try:
         owned = lock.Lock(own_folder)
     except lock.Held:  # started twice at the same moment
@@ -62,8 +62,7 @@ def work(repository: Repository, slot: int, devices: list[str]) -> int:
 
 
 def _append(path: Path, text: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with open(os.open(path, flags, 0o666), 'a') as log:
+    with open(atomic.open_to_append(path), 'a', encoding='utf-8') as log:
         log.write(text)
 
 

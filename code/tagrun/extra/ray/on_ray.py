@@ -29,7 +29,7 @@ from tagrun.core.cli.messages import UserError, echo, plural, quote
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import detach, engines, jobs, launch
 from tagrun.core.launch.engines import LaunchOptions
-from tagrun.store import atomic, evaluations, layout, lock, statistic
+from tagrun.store import atomic, evaluations, layout, lock, safe_read, statistic
 
 ENGINE = 'ray'
 COUNT = '[1-9][0-9]{0,3}'
@@ -132,7 +132,7 @@ def states(root: Path, ids: Collection[str]) -> dict[str, str]:
     for job in filter(_is_id, ids):
         note = note_file(root, job)
         with contextlib.suppress(OSError, ValueError):
-            state = note.read_text(encoding='utf-8')
+            state = safe_read.read_bytes(note).decode()
             if state in (QUEUED, RUNNING) and lock.owner(note.parent) is not None:
                 known[job] = state
     return known

@@ -17,7 +17,7 @@ from tagrun.core.cli.parser import Parser, argument_parser
 from tagrun.core.git.repository import Repository
 from tagrun.core.project import CODE, ROOT
 from tagrun.core.tables import sets
-from tagrun.store import atomic, layout, names, run_json, statistic, table, title
+from tagrun.store import atomic, beneath, layout, names, run_json, statistic, table, title
 from tagrun.store.run_ref import RunRef
 from tagrun.store.table import Column, Run
 
@@ -193,7 +193,7 @@ def _write(path: Path, content: bytes) -> None:
         raise UserError(f'{path} is not a file: name one, or - for stdout')
     try:
         if path.parent == layout.statistic(ROOT) / 'report':
-            path.parent.mkdir(parents=True, exist_ok=True)
+            beneath.make_folder(path.parent)
         atomic.write(path, content)
     except OSError as error:
         raise UserError(f'{path} cannot be written: {error.strerror}') from None

@@ -17,7 +17,7 @@ from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.core.launch import result_commit
 from tagrun.extra.sharing import push, remote_names
-from tagrun.store import lock, run_json, statistic
+from tagrun.store import atomic, lock, run_json, statistic
 from tagrun.store.run_ref import RunRef
 
 SEND_EVERY_S = 10
@@ -84,12 +84,11 @@ class _Sender:
             push.send(repository, remote, local, plan, PATIENCE_S)
 
     def _log(self, sentence: str) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         try:
-            log = os.open(self._folder / 'log', flags, 0o666)
+            log = atomic.open_to_append(self._folder / 'log')
         except OSError:
             return
-        with os.fdopen(log, 'wb', buffering=0) as file:
+        with os.fdopen(log, 'ab', buffering=0) as file:
             line = f'tagrun: {printable(sentence)}\n'
             file.write(line.encode('utf-8', 'backslashreplace'))
 

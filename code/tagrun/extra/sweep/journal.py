@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tagrun.core.cli.messages import UserError
-from tagrun.store import layout
+from tagrun.store import beneath, layout
 
 CHUNK = 1 << 16  # bytes that are read at once, from the end
 
@@ -53,9 +53,7 @@ class Flock:
 
     def acquire(self) -> bool:
         """Wait for the lock, and take it."""
-        self._descriptor = os.open(
-            self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
-        )
+        self._descriptor = beneath.open_file(self._path, os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return True
 
@@ -67,7 +65,7 @@ class Flock:
 def torn_bytes(file: Path) -> int:
     """Return the length of a half-written last line; 0 where there is none, or no journal."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = beneath.open_file(file, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return 0
     try:

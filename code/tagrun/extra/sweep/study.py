@@ -21,7 +21,7 @@ from tagrun.core.cli.messages import UserError, echo, quote
 from tagrun.extra.sweep import journal
 from tagrun.extra.sweep.space import Parameter, Range
 from tagrun.extra.sweep.trials import hashed_seed
-from tagrun.store import statistic
+from tagrun.store import beneath, statistic
 
 REQUIREMENTS = 'requirements-sweep.txt'
 VARIANT = 'variant'  # the parameter that chooses between variants of the code
@@ -68,7 +68,7 @@ class Study:
         self._optuna = import_optuna(root)
         self._name = f'{tag} {question.digest}'
         path = journal.path(root, tag)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        beneath.make_folder(path.parent)
         if journal.cut_torn_line(path):
             echo(f'tagrun: {quote(path)}: its last line was half-written, and is cut off')
         try:

@@ -44,7 +44,7 @@ from tagrun.extra.sweep.runs import NEW
 from tagrun.extra.sweep.scheduler import Sweep
 from tagrun.extra.sweep.search import make_source
 from tagrun.extra.sweep.sources import GridSource
-from tagrun.store import layout, lock
+from tagrun.store import beneath, layout, lock
 
 GROUP = 'Many runs', 1
 EXAMPLES = (
@@ -101,9 +101,7 @@ def _locked_sweep(
 
 def _folder(root: Path, tag: str) -> Path:
     folder = layout.result(root) / tag
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.is_symlink():
-        raise UserError(f'{folder} is a link to another place: remove it')
+    beneath.make_folder(folder)
     return folder
 
 

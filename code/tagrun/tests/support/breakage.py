@@ -14,6 +14,9 @@ import pytest
 import stub_project
 from project_factory import Project
 
+from tagrun.core.git.repository import Repository
+from tagrun.core.record import claim
+
 OLD_S = 10_000
 
 
@@ -62,7 +65,8 @@ def break_claim(project):
 
 
 def break_preparation(project):
-    project.tagrun('rerun', 't1', '-f')
+    repository = Repository.at(project.root)
+    claim.create_run(repository, 't1', repository.resolve('refs/tags/t1^{commit}'), 4242)
     (project.folder('t1/1') / 'run.json').unlink()
     (project.folder('t1/1') / 'code' / 'model.py').unlink()
     age(project.folder('t1/1'))

@@ -89,6 +89,12 @@ class Calls:
             return path[len(self._folder) + 1 :]
         return None
 
+    def _whole(self, path, folder):
+        """Return the path of a name in a folder that is open as a descriptor."""
+        if folder is None:
+            return path
+        return os.path.join(os.fsdecode(self._paths.get(folder, '/')), os.fsdecode(path))
+
     def opened(self, descriptor, path):
         """Remember which file a descriptor is."""
         self._paths[descriptor] = path
@@ -107,10 +113,11 @@ class Calls:
 
     def _opening(self, real):
         def opened(path, flags, *more, **named):
+            whole = self._whole(path, named.get('dir_fd'))
             if flags & WRITING:
-                self.watch('open', path, bool(flags & os.O_TRUNC))
+                self.watch('open', whole, bool(flags & os.O_TRUNC))
             descriptor = real(path, flags, *more, **named)
-            self.opened(descriptor, path)
+            self.opened(descriptor, whole)
             return descriptor
 
         return opened
@@ -124,14 +131,17 @@ class Calls:
 
     def _one(self, real, name):
         def done(path, *more, **named):
-            self.watch(name, path, more[0] if name == 'truncate' else None)
+            whole = self._whole(path, named.get('dir_fd'))
+            self.watch(name, whole, more[0] if name == 'truncate' else None)
             return real(path, *more, **named)
 
         return done
 
     def _two(self, real, name):
         def done(one, two, **named):
-            self.watch(name, two, os.fspath(one) if name == 'symlink' else self.below(one))
+            whole = self._whole(two, named.get('dst_dir_fd', named.get('dir_fd')))
+            before = self._whole(one, named.get('src_dir_fd'))
+            self.watch(name, whole, os.fspath(one) if name == 'symlink' else self.below(before))
             return real(one, two, **named)
 
         return done

@@ -27,9 +27,9 @@ def repository(stubbed):
     return Repository.at(stubbed.root)
 
 
-def recorded(repository, tag='wide'):
+def recorded(repository, tag='wide', how='early'):
     """(folder, Made) of a run that was not trained."""
-    asked = RunRequest(tag, {'how': 'early'}, fixed=True)
+    asked = RunRequest(tag, {'how': how}, fixed=True)
     planned, made = plan.make_plan(repository, asked), {}
     commit = plan.side_commit(repository, planned, planned.seed, 'a test')
     folder = claim.create_run(repository, tag, commit, planned.seed, None, 'why', made)
@@ -252,10 +252,7 @@ def test_where_git_refuses_the_name_is_free_later(repository, monkeypatch, capsy
 
 @pytest.mark.parametrize('how', ['early', 'crashed'])
 def test_the_launcher_takes_back_what_it_was_given_and_nothing_else(repository, how, capsys):
-    folder, made = recorded(repository)
-    main = folder / 'code' / 'config.py'
-    main.chmod(0o644)
-    main.write_text(main.read_text().replace("'early'", repr(how)))
+    folder, made = recorded(repository, how=how)
     code = launch.train_here(repository, folder)
     assert code == (1 if how == 'early' else 128 + signal.SIGSEGV) and folder.is_dir()
     repository.git('update-ref', '-d', 'refs/tagrun/result/wide/0')

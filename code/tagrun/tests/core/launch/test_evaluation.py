@@ -108,11 +108,11 @@ def test_a_checkpoint_that_is_replaced_at_that_moment_is_looked_for_again(
 ):
     real, tries = os.link, []
 
-    def link(path, target):
+    def link(path, target, **how):
         tries.append(path)
         if len(tries) == 1:
             raise FileNotFoundError(2, 'gone', str(path))
-        real(path, target)
+        real(path, target, **how)
 
     monkeypatch.setattr(os, 'link', link)
     assert create(repository).name == '0' and len(tries) == 2
@@ -120,7 +120,7 @@ def test_a_checkpoint_that_is_replaced_at_that_moment_is_looked_for_again(
 
 
 def test_without_hard_links_the_checkpoint_is_copied(repository, folder, monkeypatch):
-    def link(path, target):
+    def link(path, target, **how):
         raise PermissionError(1, 'not on this file system')
 
     monkeypatch.setattr(os, 'link', link)

@@ -40,13 +40,21 @@ def test_however_it_ends_its_result_is_recorded(repository, how, code, state):
 
 
 def test_code_that_ends_without_a_word_reads_as_failed(repository):
+    (repository.root / 'code' / 'main.py').write_text('raise SystemExit(4)')
     folder = prepared(repository)
-    main = folder / 'code' / 'main.py'
-    main.unlink()
-    main.write_text('raise SystemExit(4)')
     assert launch.train_here(repository, folder) == 4
     content = statistic.read(folder)
     assert content['status'] == statistic.FAILED and 'exit code 4' in content['message']
+
+
+@pytest.mark.parametrize('name', ['torch.py', 'hashlib.py', 'config.pyc', 'sitecustomize.py'])
+def test_what_was_planted_in_the_frozen_copy_never_runs(repository, name):
+    """A queue, a sweep and a cluster's job train by this function, too."""
+    folder = prepared(repository)
+    (folder / 'code' / name).write_text(f'open({str(folder / "PWNED")!r}, "w")')
+    assert launch.train_here(repository, folder) == 0
+    assert not (folder / 'PWNED').exists()
+    assert [path.name for path in (folder / 'code.removed').iterdir()] == [name]
 
 
 def test_after_a_run_that_fails_the_others_are_trained_and_after_a_signal_they_are_not(
@@ -103,9 +111,9 @@ def test_nothing_is_trained_through_a_link(repository, tmp_path):
 
 def test_a_training_in_the_background_prints_to_the_log_and_leaves_no_descriptor_open(repository):
     """In a process whose stderr goes nowhere, as in the background."""
+    main = repository.root / 'code' / 'main.py'
+    main.write_text("raise SystemExit('a broken slide rule')")
     folder = prepared(repository)
-    (folder / 'code' / 'main.py').unlink()
-    (folder / 'code' / 'main.py').write_text("raise SystemExit('a broken slide rule')")
     code = (
         f'import os, sys; sys.path.append({str(CODE)!r})\n'
         'from pathlib import Path\n'

@@ -40,13 +40,14 @@ def test_it_goes_on_from_its_newest_checkpoint_and_then_is_finished(repository, 
     assert 't1/0 is finished' in capsys.readouterr().err
 
 
-def test_its_code_is_repaired_and_strange_files_are_named(repository, folder, capsys):
+def test_its_code_is_repaired_and_what_its_commit_lacks_is_moved(repository, folder, capsys):
     (folder / 'code' / 'main.py').unlink()
     (folder / 'code' / 'mine.py').write_text('')
-    assert resume.prepare(repository, folder, run_json.read(folder))
+    assert resume.resume(repository, folder) == 0
     said = capsys.readouterr().err
-    assert 'had been changed (main.py)' in said and 'does not (mine.py)' in said
+    assert 'had been changed (main.py)' in said and 'its commit lacks (mine.py)' in said
     assert (folder / 'code' / 'main.py').is_file()
+    assert not (folder / 'code' / 'mine.py').exists()
 
 
 def test_without_a_checkpoint_it_begins_anew(repository, folder, capsys):

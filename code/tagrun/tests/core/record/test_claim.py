@@ -77,7 +77,7 @@ def test_a_run_that_was_killed_while_it_was_created_is_completed(stubbed, reposi
 @pytest.mark.parametrize('step', ['mark', 'write'])
 def test_a_completed_run_has_each_key_that_it_was_to_have(stubbed, repository, monkeypatch, step):
     """It is killed after git has it: before its inputs are kept, or before its files are there."""
-    module = claim.input_files if step == 'mark' else claim.snapshot
+    module = claim.input_files if step == 'mark' else claim.frozen_copy
     more = {'rerun_of': 't0/3', 'exact': True, 'set': {'lr': 0.5}, 'nproc': 2, 'variant': 'x'}
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
         killed.setattr(module, step, ctrl_c)
@@ -103,10 +103,3 @@ def test_a_seed_file_with_anything_but_one_integer_is_refused(content):
 def test_a_seed_is_drawn_and_read_back():
     assert 0 <= claim.fresh_seed() < 2**claim.SEED_BITS
     assert claim.read_seed(claim.seed_file(7)['code/seed']) == 7
-
-
-def test_repaired_files_are_named_and_many_of_them_cut(capsys):
-    claim.report_repaired([])
-    assert capsys.readouterr().err == ''
-    claim.report_repaired(list('abcdefg'))
-    assert '(a, b, c, d, e, …)' in capsys.readouterr().err

@@ -182,7 +182,7 @@ def test_nothing_is_written_through_a_link(pair, tmp_path):
     (tmp_path / 'elsewhere').mkdir()
     (pair.bob.root / '__result__').mkdir(exist_ok=True)
     (pair.bob.root / '__result__' / 't1').symlink_to(tmp_path / 'elsewhere')
-    assert 'is a link to another place' in pair.bob.tagrun('fetch', code=1).stderr
+    assert 'a link to another place' in pair.bob.tagrun('fetch', code=1).stderr
     assert not any((tmp_path / 'elsewhere').iterdir())
 
 
