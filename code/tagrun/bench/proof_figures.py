@@ -48,7 +48,7 @@ class Figure(NamedTuple):
     """A line of the scoreboard.
 
     others: what is known of other tools, from what they publish or what was tried with them. tests:
-    the files that pytest gets, for a figure that a test file measures.
+    the files that pytest gets, for a figure that test files measure.
     """
 
     name: str
@@ -121,7 +121,7 @@ FIGURES = {
         'Planted secrets found in any output',
         '0',
         'wandb #817, inspect_ai #4302, Comet #474',
-        'test_hostile_secrets.py',
+        'test_hostile_secrets.py test_hostile_tokens.py',
     ),
     14: Figure(
         'Hostile report in Chromium: scripts run, requests made',
@@ -133,6 +133,48 @@ FIGURES = {
         'Lines of tests to lines of the product; branches of the saving core covered',
         'said; ≥ 95 %',
         'SQLite 640 : 1, 100 %',
+    ),
+    16: Figure(
+        'Starts with a rival in the window: trained twice, lost, said but not done',
+        '0, 0, 0',
+        'none is known to try it',
+        'test_ownership_windows.py',
+    ),
+    17: Figure(
+        'Fetches and imports killed at each file-system call: another end than unkilled',
+        '0',
+        'none is known to try it',
+        'test_fetch_import_kills.py',
+    ),
+    18: Figure(
+        'Bombs from elsewhere: over the memory or time, other runs lost',
+        '0, 0',
+        'PyYAML, SQLite and git bound none of it',
+        'test_hostile_bombs.py',
+    ),
+    19: Figure(
+        'Names in a fetched tree, planted code: written outside the run, run',
+        '0, 0',
+        'git itself: CVE-2014-9390, CVE-2019-1353',
+        'test_tree_paths.py test_frozen_copy.py',
+    ),
+    20: Figure(
+        "Planted pids: another's process signalled",
+        '0',
+        'a pid file is believed by most daemons',
+        'test_hostile_pids.py',
+    ),
+    21: Figure(
+        'Links among the records: read or written through',
+        '0',
+        'MLflow: traversal CVEs',
+        'test_linked_records.py test_beneath.py',
+    ),
+    22: Figure(
+        'Names that Tab inserts in bash and zsh: run by the shell, or another word',
+        '0, 0',
+        'none is known to try it',
+        'test_completion_quoting.py',
     ),
 }
 
@@ -265,11 +307,16 @@ def of_test_files(folder: Path, options: Options) -> dict[int, Outcome]:
     return outcomes
 
 
-def _test_files(pattern: str) -> list[Path]:
-    paths = sorted(TESTS.rglob(pattern))
-    if not paths:
-        sys.exit(f'proof: there is no test file {pattern} in {TESTS}')
-    return paths
+def _test_files(patterns: str) -> list[Path]:
+    """Return the test files of a figure; a pattern leaves out those that another figure names."""
+    named = {name for figure in FIGURES.values() for name in figure.tests.split()}
+    files = []
+    for pattern in patterns.split():
+        paths = sorted(TESTS.rglob(pattern))
+        if not paths:
+            sys.exit(f'proof: there is no test file {pattern} in {TESTS}')
+        files += [path for path in paths if path.name == pattern or path.name not in named]
+    return files
 
 
 def _pytest(paths: list[Path], is_full: bool) -> Outcome:

@@ -22,7 +22,7 @@ STRACE = shutil.which('strace')
 @pytest.mark.slow
 @pytest.mark.skipif(not STRACE, reason='strace is not here')
 @pytest.mark.parametrize(
-    'call, when', [('fsync', 6), ('rename', 5), ('symlink', 2), ('ftruncate', 1), ('write', 20)]
+    'call, when', [('fsync', 6), ('renameat', 5), ('symlinkat', 2), ('ftruncate', 1), ('write', 20)]
 )
 def test_a_run_killed_by_the_kernel_in_a_system_call_comes_back(project, call, when):
     project.tagrun('run', '-f', 't1')
