@@ -1,7 +1,7 @@
 """Break runs in many ways, and count what does not come back.
 
 Figures 1 to 9 are measured by proof_figures.py, 15 is about the tests themselves, and the others
-are counts that their own test files make. Bugs that the campaign found are listed in bugs_found.csv.
+are counts that their own test files make. bugs_found.csv lists the bugs that the campaign found.
 
 Exit code 1 if a figure misses its target.
 """
