@@ -13,9 +13,10 @@ from pathlib import Path
 
 from tagrun.core.check.finding import Finding, is_old
 from tagrun.core.git.index import TEMPORARY
-from tagrun.core.git.process import GitError
+from tagrun.core.git.objects import Objects
 from tagrun.core.git.repository import Repository
-from tagrun.store import run_ref, statistic
+from tagrun.core.record import frozen_copy
+from tagrun.store import experlist, run_ref, statistic
 from tagrun.store.run_ref import RunRef
 
 LOCKS = ('*.lock', 'refs/**/*.lock', 'reftable/*.lock', 'logs/**/*.lock')
@@ -76,10 +77,11 @@ def _is_git_in(process: Path, folders: tuple[str, ...]) -> bool:
 
 
 class References:
-    """What git has of the runs, read once.
+    """What git and finished.txt have of the runs, read once.
 
     code: {'t1/0': commit} of all runs. result: {'t1/0': statistic.json} of the given runs that have
-    a result.
+    a result, b'' where it lacks that. finished: {'t1/0', …}. objects: reads commits and their code,
+    as often as it is asked, by one git process. seen: files of frozen copies that are right.
     """
 
     def __init__(self, repository: Repository, runs: Iterable[RunRef]) -> None:
@@ -87,6 +89,9 @@ class References:
         results = _commits(repository, run_ref.RESULT)
         names = [str(run) for run in runs if str(run) in results]
         self.result: dict[str, bytes] = _statistics(repository, names)
+        self.finished = _finished(repository.root)
+        self.objects = Objects(repository.top)
+        self.seen: frozen_copy.Seen = {}
 
 
 def _commits(repository: Repository, prefix: str) -> dict[str, str]:
@@ -95,15 +100,14 @@ def _commits(repository: Repository, prefix: str) -> dict[str, str]:
 
 
 def _statistics(repository: Repository, names: list[str]) -> dict[str, bytes]:
-    """Return {'t1/0': statistic.json}, by one git process if each result has one; b'' where not."""
+    """Return {'t1/0': statistic.json}, by one git process; b'' where a result has none."""
     blobs = {name: f'{run_ref.RESULT}{name}:{statistic.NAME}' for name in names}
+    contents = repository.blobs(blobs.values(), missing=None)
+    return {name: contents[blob] or b'' for name, blob in blobs.items()}
+
+
+def _finished(root: Path) -> set[str]:
     try:
-        contents = repository.blobs(blobs.values())
-        return {name: contents[blob] for name, blob in blobs.items()}
-    except GitError:
-        if len(names) == 1:
-            return {names[0]: b''}
-    one_by_one: dict[str, bytes] = {}
-    for name in names:
-        one_by_one.update(_statistics(repository, [name]))
-    return one_by_one
+        return {str(run) for run in experlist.read(root, experlist.FINISHED).runs}
+    except (OSError, ValueError):
+        return set()

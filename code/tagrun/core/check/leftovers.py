@@ -31,10 +31,11 @@ def find(repository: Repository, runs: Sequence[RunRef]) -> Iterator[Finding]:
     """Yield the findings of the git folder, of these runs, and of what lists them."""
     yield from git_leftovers.find(repository)
     references = git_leftovers.References(repository, runs)
-    for run in runs:
-        if lock.owner(run.folder(repository.root)) is None:
-            yield from run_leftovers.find(repository, run, references)
-        yield from evaluation_leftovers.find(repository.root, run)
+    with references.objects:
+        for run in runs:
+            if lock.owner(run.folder(repository.root)) is None:
+                yield from run_leftovers.find(repository, run, references)
+            yield from evaluation_leftovers.find(repository.root, run)
     yield from failed_leftovers.find(repository)
     yield from _without_files(repository.root, references)
     yield from _incoming(repository.root)

@@ -21,7 +21,6 @@ from tagrun.store import (
     atomic,
     beneath,
     checkpoints,
-    experlist,
     layout,
     run_json,
     safe_read,
@@ -48,7 +47,7 @@ def find(repository: Repository, run: RunRef, references: References) -> Iterato
     if info.get('fetched_from'):
         content = statistic.read_or_none(folder)
         if content and content['status'] == statistic.FINISHED:
-            yield from _unlisted(repository.root, name)
+            yield from _unlisted(repository.root, name, references)
         return
     yield from _bytecode(folder, name)
     yield from _links(folder, name)
@@ -172,7 +171,7 @@ def _commit(
         what = f'it ran commit {commit[:10]}, but git has {recorded[:10]}: {changed}'
         yield Finding(name, what, 'check which one is right')
         return
-    if not repository.resolve(commit):
+    if not references.objects.has_commit(commit):
         what = f'its commit {commit[:10]} is not in this repository'
         yield Finding(name, what, f'git fetch origin {commit}, if it was pushed')
         return
@@ -180,17 +179,19 @@ def _commit(
         ref = RunRef.of_folder(folder).code_ref
         fix = partial(repository.create_refs, {ref: commit})
         yield Finding(name, 'no ref keeps its commit from git gc', f'sets {ref}', fix)
-    yield from _frozen_code(repository, folder, name, commit)
+    yield from _frozen_code(repository, folder, name, commit, references)
 
 
-def _frozen_code(repository: Repository, folder: Path, name: str, commit: str) -> Iterator[Finding]:
+def _frozen_code(
+    repository: Repository, folder: Path, name: str, commit: str, references: References
+) -> Iterator[Finding]:
     try:
-        files = snapshot.read(repository, commit)
+        files = snapshot.read(repository, commit, references.objects)
     except UserError as refusal:
         remedy = 'without it neither `continue` nor `rerun` can run it'
         yield Finding(name, str(refusal), remedy)
         return
-    changed, unknown = frozen_copy.differences(files, folder)
+    changed, unknown = frozen_copy.differences(files, folder, references.seen)
     if changed:
         what = f'its frozen code differs from the commit: {shorten(changed)}'
         fix = partial(frozen_copy.write, files, folder)
@@ -222,7 +223,7 @@ def _state(
     # an imported run is as the other tool left it
     if info.get('imported'):
         return
-    if info['commit'] and _lacks_result(repository, name, info['commit'], content, references):
+    if info['commit'] and _lacks_result(name, info['commit'], content, references):
         ended = 'was killed' if state == statistic.KILLED else 'ended'
         version = 'an older' if name in references.result else 'no'
         fix = partial(launch.record_result, repository, folder, info)
@@ -231,22 +232,16 @@ def _state(
     elif state in (statistic.KILLED, statistic.INTERRUPTED):
         yield Finding(name, f'it is {state}', f'continue {name}', is_harmless=True)
     if state == statistic.FINISHED and info['tag'] != layout.SCRATCH:
-        yield from _unlisted(repository.root, name)
+        yield from _unlisted(repository.root, name, references)
 
 
-def _lacks_result(
-    repository: Repository, name: str, commit: str, content: bytes, references: References
-) -> bool:
+def _lacks_result(name: str, commit: str, content: bytes, references: References) -> bool:
     is_recorded = references.result.get(name) == result_commit.redacted(statistic.NAME, content)
-    return not is_recorded and bool(repository.resolve(commit))
+    return not is_recorded and references.objects.has_commit(commit)
 
 
-def _unlisted(root: Path, name: str) -> Iterator[Finding]:
-    try:
-        runs = {str(run) for run in experlist.read(root, 'finished').runs}
-    except (OSError, ValueError):
-        runs = set()
-    if name not in runs:
+def _unlisted(root: Path, name: str, references: References) -> Iterator[Finding]:
+    if name not in references.finished:
         what = 'it is finished, and not in finished.txt'
         yield Finding(name, what, 'adds it', partial(_append, root, name))
 

@@ -145,12 +145,8 @@ def _execute(
     patience_s: float | None,
 ) -> tuple[int, bytes, bytes]:
     """Run git once; return (exit code, standard output, standard error)."""
-    command = ['git', *OPTIONS, *words]
-    process = _git(folder).execute(
-        command, as_process=True, istream=subprocess.PIPE, env=dict(env or {})
-    )
-    child = process.proc
-    assert child is not None  # GitPython sets it None only after the process was waited for
+    # the handle ends the process when it is forgotten
+    handle, child = start(folder, words, env)
     try:
         output, error = child.communicate(data or b'', timeout=patience_s)
     except subprocess.TimeoutExpired:
@@ -158,6 +154,19 @@ def _execute(
         child.kill()
         raise GitError(f'git {words[0]}: no answer within {patience_s} s') from None
     return int(child.returncode), bytes(output), bytes(error)
+
+
+def start(
+    folder: str | Path, words: Sequence[str], env: Mapping[str, str] | None = None
+) -> tuple[object, 'subprocess.Popen[bytes]']:
+    """Start git in a folder, with pipes; return (a handle that ends it when forgotten, it)."""
+    command = ['git', *OPTIONS, *words]
+    handle = _git(folder).execute(
+        command, as_process=True, istream=subprocess.PIPE, env=dict(env or {})
+    )
+    child = handle.proc
+    assert child is not None  # GitPython sets it None only after the process was waited for
+    return handle, child
 
 
 def _git(folder: str | Path) -> 'Git':

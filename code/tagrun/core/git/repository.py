@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import overload
 
 from tagrun.core.cli.messages import UserError
 from tagrun.core.git import index, process
+from tagrun.core.git.objects import Entry
 from tagrun.core.git.process import GitError
 from tagrun.core.git.status import Change
 
@@ -33,15 +34,6 @@ OWN_FOLDERS = ('__data__', '__result__', '__statistic__')
 STAND_IN = {'NAME': 'Tagrun', 'EMAIL': 'tagrun@localhost'}
 # whatever the user's own programs would make of a difference
 PLAIN_DIFF = ('--no-ext-diff', '--no-textconv', '--no-color')
-
-
-class Entry(NamedTuple):
-    """A file of a tree."""
-
-    mode: str
-    kind: str  # blob, or commit for a submodule
-    id: str
-    path: str
 
 
 class Repository:

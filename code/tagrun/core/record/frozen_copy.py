@@ -26,6 +26,7 @@ CODE = 'code'
 REMOVED = 'code.removed'
 BYTECODE = '__pycache__'
 SHOWN = 5  # paths named before '…'
+Seen = dict[tuple[int, ...], bytes]
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -79,10 +80,37 @@ def write(files: list[File], folder: Path) -> Changes:
     return Changes([] if is_new else changed, strange)
 
 
-def differences(files: list[File], folder: Path) -> Changes:
-    """Return what of <folder>/code differs from the commit. Python's bytecode is left out."""
-    changed = [file.path for file in files if not _is_same_below(folder / CODE, file)]
+def differences(files: list[File], folder: Path, seen: Seen | None = None) -> Changes:
+    """Return what of <folder>/code differs from the commit. Python's bytecode is left out.
+
+    seen: keeps which files are right, where many copies are looked at: most are hard links.
+    """
+    seen = {} if seen is None else seen
+    code = folder / CODE
+    changed = []
+    for file in files:
+        key = _key(code, file)
+        # of one content: the files of a commit come out of one cache
+        if key is None or seen.get(key) is not file.content:
+            if not _is_same_below(code, file):
+                changed.append(file.path)
+            elif key is not None:
+                seen[key] = file.content
     return Changes(changed, strangers(files, folder))
+
+
+def _key(code: Path, file: File) -> tuple[int, ...] | None:
+    """Return what stands for a file's content while nobody writes it; None for a link."""
+    if file.mode == LINK:
+        return None
+    try:
+        status = os.stat(os.path.join(code, file.path), follow_symlinks=False)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mode, *times)
 
 
 def strangers(files: list[File], folder: Path) -> list[str]:

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tagrun.core.cli.messages import UserError
+from tagrun.core.git.objects import Entry, Objects
 from tagrun.core.git.process import GitError
-from tagrun.core.git.repository import Entry, Repository
+from tagrun.core.git.repository import Repository
 from tagrun.core.record import contract
 
 # What training does not import. It is applied to old commits too: prefixes stay.
@@ -45,14 +46,16 @@ class File(NamedTuple):
     content: bytes
 
 
-def read(repository: Repository, commit: str) -> list[File]:
+def read(repository: Repository, commit: str, objects: Objects | None = None) -> list[File]:
     """Return the files of a commit's code folder.
 
-    Raises UserError if Tagrun cannot run the commit, or git does not have it.
+    objects: reads many commits by one git process. Raises UserError if Tagrun cannot run the
+    commit, or git does not have it.
     """
     try:
-        entries = _entries(repository, commit)
-        blobs = repository.blobs(entry.id for entry in entries if entry.mode != SUBMODULE)
+        entries = _entries(repository, commit, objects)
+        ids = [entry.id for entry in entries if entry.mode != SUBMODULE]
+        blobs = {one: objects.blob(one) for one in ids} if objects else repository.blobs(ids)
     except GitError as error:
         raise UserError(absent(commit, f' ({error})')) from None
     refuse_submodules(entry.path for entry in entries if entry.mode == SUBMODULE)
@@ -73,8 +76,11 @@ def refuse_submodules(paths: Iterable[str]) -> None:
         )
 
 
-def _entries(repository: Repository, commit: str) -> list[Entry]:
-    entries = repository.tree(commit, 'code')
+def _entries(repository: Repository, commit: str, objects: Objects | None) -> list[Entry]:
+    if objects:
+        entries = objects.files(f'{commit}:{repository.prefix}code')
+    else:
+        entries = repository.tree(commit, 'code')
     return [entry for entry in entries if not entry.path.startswith(LEFT_OUT)]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tagrun.core.check import leftovers
 from tagrun.core.git.repository import Repository
-from tagrun.store import lock
+from tagrun.core.record import claim
+from tagrun.store import layout, lock
 from tagrun.store.run_ref import RunRef
 
 
@@ -67,3 +68,26 @@ def test_a_list_that_cannot_be_read_is_left_to_the_user(stub_with_run):
     path.mkdir()
     texts = [finding.what for finding in find(stub_with_run) if finding.where == 'finished.txt']
     assert len(texts) == 1 and 'it cannot be read' in texts[0]
+
+
+def test_git_is_asked_as_often_for_many_runs_as_for_few(stub_with_run, tmp_path, monkeypatch):
+    repository = Repository.at(stub_with_run.root)
+    commit = repository.resolve('refs/tags/t1^{commit}')
+
+    def processes():
+        trace = tmp_path / 'trace'
+        trace.unlink(missing_ok=True)
+        with monkeypatch.context() as context:
+            context.setenv('GIT_TRACE', str(trace))
+            findings = list(leftovers.find(repository, runs_of(stub_with_run.root)))
+        assert all('was killed' not in finding.what for finding in findings), findings
+        return trace.read_text().count('built-in: git ')
+
+    before = processes()
+    for seed in range(12):
+        claim.create_run(repository, 't1', commit, seed)
+    assert processes() == before
+
+
+def runs_of(root):
+    return [RunRef('t1', number) for number in layout.numbers(root, 't1')]
