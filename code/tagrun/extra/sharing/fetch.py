@@ -113,6 +113,9 @@ def _report_lacking(fetcher: Fetcher) -> None:
 def _report_renamed(fetcher: Fetcher) -> None:
     renamed = list(fetcher.renamed.items())
     for remote_run, run in renamed[:SHOWN]:
+        if remote_run.tag in fetcher.branches:
+            echo(f'  you have a branch {remote_run.tag}: {remote_run} is {run} here')
+            continue
         echo(
             f'  {fetcher.remote} has another {remote_run} than you: it is {run} here, '
             f'yours stays {remote_run}'

@@ -75,6 +75,7 @@ class Fetcher:
         self.renamed: dict[RunRef, RunRef] = {}  # {name at the remote: other name here}
         self.failed: list[tuple[RunRef, str]] = []  # [(run, why), …]
         self._local = remote_names.local_refs(repository)
+        self.branches = self._local.branches
         self._result = os.fspath(layout.result(repository.root))
         self._folders = _runs_with_folder(repository.root)
         self._tag_refs = {f'{TAGS}{tag}' for tag in self._local.tags}

@@ -33,6 +33,7 @@ from tagrun.core.git.repository import Repository
 from tagrun.store import experlist, layout, names, run_ref
 from tagrun.store.run_ref import CODE, RESULT, TAGS, RunRef
 
+HEADS = 'refs/heads/'
 HEADS_OF_REMOTES = 'refs/remotes/'
 PATTERNS = (f'{TAGS}*', f'{CODE}*', f'{RESULT}*')
 MAX_CANDIDATES = 50  # names that are tried for a run
@@ -60,6 +61,8 @@ class RefIndex(NamedTuple):
     runs: dict[RunRef, RunObjects]
     # {casefolded tag: tag}: macOS and Windows do not distinguish T1 from t1
     folded: dict[str, str]
+    # of this clone: a tag of such a name would make git's commands ambiguous
+    branches: frozenset[str] = frozenset()
 
     def add(self, run: RunRef, objects: RunObjects) -> None:
         """Add a run, and its tag where it has one."""
@@ -101,7 +104,9 @@ def index_refs(rows: Iterable[Sequence[str]], remote: str | None = None) -> RefI
 
 def local_refs(repository: Repository) -> RefIndex:
     """Return the RefIndex of this repository."""
-    return index_refs(repository.refs(TAGS, ('refname', 'objectname'), further=(CODE, RESULT)))
+    rows = repository.refs(TAGS, ('refname', 'objectname'), further=(CODE, RESULT))
+    branches = (row[0].removeprefix(HEADS) for row in repository.refs(HEADS))
+    return index_refs(rows)._replace(branches=frozenset(branches))
 
 
 def fetched_refs(repository: Repository, remote: str) -> RefIndex:
@@ -164,7 +169,7 @@ def free_name(
     where the name is free.
     """
     for tag in tags:
-        if names.check_tag(tag):
+        if names.check_tag(tag) or tag in index.branches:
             continue
         name = RunRef(tag, run.number)
         another_tag = objects.tag and index.tags.get(tag) not in (None, objects.tag)

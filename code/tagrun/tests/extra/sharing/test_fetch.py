@@ -202,3 +202,14 @@ def test_both_sides_name_the_inputs_that_do_not_travel(pair):
         symlinks=True,
     )
     pair.bob.tagrun('rerun', 'fine/0', '-f')
+
+
+def test_a_run_whose_tag_is_a_branch_here_gets_the_name_beside_it(pair):
+    pair.alice.tagrun('run', 'idea')
+    pair.alice.tagrun('share', 'idea')
+    pair.bob.git('branch', 'idea')
+    shown = pair.bob.tagrun('fetch').stderr
+    assert 'you have a branch idea: idea/0 is idea@origin/0 here' in shown
+    assert pair.bob.git('tag', '--list', 'idea*').split() == ['idea@origin']
+    assert pair.bob.git('rev-parse', '--abbrev-ref', 'idea').strip() == 'idea'
+    assert 'nothing new' in pair.bob.tagrun('fetch').stderr
