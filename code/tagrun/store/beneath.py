@@ -45,9 +45,14 @@ def parent(
     descriptor = os.open(start, FOLDER)
     try:
         for count, name in enumerate(names[:-1], 1):
-            if make:
+            shown = os.path.join(start, *names[:count])
+            try:
+                inner = _open(descriptor, name, FOLDER, 0, shown)
+            except FileNotFoundError:
+                if not make:
+                    raise
                 _make(descriptor, name)
-            inner = _open(descriptor, name, FOLDER, 0, os.path.join(start, *names[:count]))
+                inner = _open(descriptor, name, FOLDER, 0, shown)
             os.close(descriptor)
             descriptor = inner
         yield descriptor, names[-1]

@@ -31,6 +31,7 @@ from tagrun.store import beneath
 
 NAME = 'lock'
 ENVIRONMENT = 'TAGRUN_LOCK'  # the number of the descriptor that a training inherits
+MOST_READS = 100  # of the owner's words
 PATIENCE_S = 2  # a reader that only looks holds the lock for an instant
 WIDTH = 160  # of what the owner writes of itself: it is replaced by one write, never half there
 
@@ -253,6 +254,12 @@ def _try(descriptor: int, kind: int) -> bool:
 
 def _read(descriptor: int) -> dict[str, Any]:
     try:
-        return dict(json.loads(os.pread(descriptor, 4096, 0)))
+        content = os.pread(descriptor, 4096, 0)
+        for _ in range(MOST_READS):
+            # the owner may be writing: read until nothing moves
+            before, content = content, os.pread(descriptor, 4096, 0)
+            if content == before:
+                break
+        return dict(json.loads(content))
     except (ValueError, TypeError, OSError, RecursionError):  # not what we wrote
         return {}

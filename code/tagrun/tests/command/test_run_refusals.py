@@ -28,7 +28,7 @@ def test_values_are_set_before_or_after_the_tag_and_what_is_none_is_refused(stub
         ('a b', "' ' cannot be in a tag"),
         ('../x', 'does not start with'),
         ('a/b', "'/' cannot be"),
-        ('-x', 'arguments'),
+        ('-x', 'is not an option'),
         ('.hidden', 'does not start'),
         ('x.lock', '.lock'),
         ('a..b', '..'),

@@ -1,6 +1,7 @@
 """training/host.py: a process that lives on after a run is as before; notebooks train."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def notebook(tmp_path_factory, data):
 
 def test_a_notebook_starts_commands_whatever_its_matplotlib_backend(notebook):
     project, texts = notebook
-    text = next(iter(texts.values()))
+    text = re.sub(r'\x1b\[\d*m', '', next(iter(texts.values())))
     assert 'rc 0' in text and 'x/0 finished' in text
     assert project.statistic('x/0')['status'] == 'finished'
 

@@ -205,7 +205,10 @@ def test_all_that_fails_is_said_and_each_once(folder, capfd, monkeypatch, cause)
 def test_no_failure_of_any_kind_escapes_a_closing_step(folder, capfd, monkeypatch, step, error):
     break_step(monkeypatch, step, error)
     run = Closed(folder, capfd)
-    assert run.code == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    # what is trained and saved is finished, though no list has room for it
+    is_finished = step == 'finished.txt' and isinstance(error, OSError)
+    code = 130 if isinstance(error, KeyboardInterrupt) else 1
+    assert run.code == (0 if is_finished else code)
     assert run.output._writer._file.closed and run.finished == ''
     run = Closed(folder, capfd, ValueError('my own check'))
     assert run.code == 1 and 'ValueError: my own check' in run.statistic['message']

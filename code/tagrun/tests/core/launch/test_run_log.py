@@ -42,15 +42,13 @@ def test_the_last_lines_have_no_times_and_fit_the_screen(folder):
 
 def test_a_training_that_died_by_itself_shows_the_end_of_its_log(stubbed, capfd):
     repository = Repository.at(stubbed.root)
-    made = plan.make_plan(repository, RunRequest('t1', {}, fixed=True))
-    commit = plan.side_commit(repository, made, made.seed, 'a test')
-    folder = claim.create_run(repository, 't1', commit, made.seed, tag_message='why')
-    (folder / 'log').write_text('12:00:00 free(): invalid pointer\n')
-    main = folder / 'code' / 'main.py'
-    main.parent.chmod(0o755)
-    main.unlink()  # the frozen copy is not written to
     for how, code, is_shown in (('SIGABRT', 134, True), ('SIGKILL', 137, False)):
+        main = stubbed.root / 'code' / 'main.py'
         main.write_text(f'import os, signal\nos.kill(os.getpid(), signal.{how})')
+        made = plan.make_plan(repository, RunRequest(how, {}, fixed=True))
+        commit = plan.side_commit(repository, made, made.seed, 'a test')
+        folder = claim.create_run(repository, how, commit, made.seed, tag_message='why')
+        (folder / 'log').write_text('12:00:00 free(): invalid pointer\n')
         assert launch.train_here(repository, folder) == code
         text = capfd.readouterr().err
-        assert ('t1/0 died of SIGABRT; its log ends:\n  free(): invalid' in text) == is_shown
+        assert ('SIGABRT/0 died of SIGABRT; its log ends:\n  free(): invalid' in text) == is_shown

@@ -33,6 +33,7 @@ def test_two_runs_of_different_code_give_what_each_has_recorded(load, tmp_path, 
     first, second = load('first/0'), load('second/0')
     x = torch.randn(4, 40, generator=torch.Generator().manual_seed(1))
     before = first.model(x)
+    assert torch.equal(torch.get_rng_state(), random_numbers)
     assert [accuracy(run) for run in (first, second, first)] == [
         run.statistic['metric']['test/acc'] for run in (first, second, first)
     ]
@@ -41,7 +42,6 @@ def test_two_runs_of_different_code_give_what_each_has_recorded(load, tmp_path, 
     assert torch.equal(second.model(x), -3 * second.model.layers(x))
     assert type(first.model) is not type(second.model) and not first.model.training
     assert sys.path == path and os.getcwd() == str(tmp_path)
-    assert torch.equal(torch.get_rng_state(), random_numbers)
     assert not list(first.folder.joinpath('code').rglob('__pycache__'))
 
 

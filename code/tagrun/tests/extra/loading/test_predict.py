@@ -48,7 +48,7 @@ def test_what_the_code_prints_is_not_among_the_rows(trained, tmp_path):
 @pytest.mark.parametrize(
     'words, code, sentence',
     [
-        (['first'], 2, 'the following arguments are required: path'),
+        (['first'], 2, 'path is missing'),
         (['frist', 'a.npy'], 1, "Did you mean 'first'"),
         (['first:9', 'a.npy'], 1, "first/0 has no checkpoint '9'"),
         (['first', 'a.npy', '-o', './a.npy'], 1, './a.npy is one of the files to read'),

@@ -26,7 +26,7 @@ def test_the_best_weights_go_into_a_file_once(trained, tmp_path):
 @pytest.mark.parametrize(
     'words, code, sentence',
     [
-        (['first'], 2, 'the following arguments are required: -o'),
+        (['first'], 2, '-o/--output is missing'),
         (['first', '-o', 'm.bin'], 2, 'the name ends in .safetensors or .pt'),
         (['first:9', '-o', 'm.pt'], 1, "first/0 has no checkpoint '9'"),
         (['first', '-o', 'none/m.pt'], 1, 'there is no folder'),

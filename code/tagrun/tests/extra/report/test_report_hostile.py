@@ -250,6 +250,7 @@ def test_a_hostile_payload_is_shown_as_text_and_makes_no_element(seen, number):
         .replace('\x00', '\\x00')
         .replace('\x1b', '\\x1b')
         .replace('\x07', '\\x07')
+        .replace('\u202e', '\\u202e')
         .replace('\ud83d', '?')
         .split()
     )

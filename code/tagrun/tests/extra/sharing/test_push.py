@@ -77,9 +77,10 @@ def test_a_run_goes_beside_another_of_its_name(pair):
     assert plan.renamed == {RunRef('t1', 0): RunRef('t1@Alice', 0)}
 
 
-def test_a_run_for_which_no_name_is_free_is_said(pair):
-    # no tag may be longer, so that none with @Alice is valid
-    run = RunRef('x' * 100, 0)
+def test_a_run_for_which_no_name_is_free_is_said(pair, monkeypatch):
+    monkeypatch.setattr(remote_names, 'MAX_CANDIDATES', 2)
+    run = RunRef('x', 0)
+    pair.plant(RunRef('x@Alice', 0).code_ref, {'code/main.py': b'pass\n'})
     pair.alice.git('update-ref', run.code_ref, 'HEAD')
     pair.plant(run.code_ref, {'code/main.py': b'pass\n'})
     _, _, plan = plan_of(pair.alice, run)
