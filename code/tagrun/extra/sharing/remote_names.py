@@ -31,9 +31,8 @@ from tagrun.core.git import remotes
 from tagrun.core.git.process import GitError
 from tagrun.core.git.repository import Repository
 from tagrun.store import experlist, layout, names, run_ref
-from tagrun.store.run_ref import CODE, RESULT, TAGS, RunRef
+from tagrun.store.run_ref import CODE, HEADS, RESULT, TAGS, RunRef
 
-HEADS = 'refs/heads/'
 HEADS_OF_REMOTES = 'refs/remotes/'
 PATTERNS = (f'{TAGS}*', f'{CODE}*', f'{RESULT}*')
 MAX_CANDIDATES = 50  # names that are tried for a run
