@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     args = build_parser().parse_args(argv)
     runs = selectors.several(ROOT, args.run) if args.run else _all()
     if not runs and not args.run:
-        echo('there is no run yet: `run first` makes one')
+        echo('no run exists yet: `run first` makes one')
     if args.evaluations:
         return _show_evaluations(runs, time.time(), args.json)
     statuses = run_status.read_statuses(ROOT, runs)

@@ -137,7 +137,7 @@ def _runs(root: Root, line: str, is_folder: Callable[[str], bool]) -> tuple[list
     if number is None:
         numbers = layout.numbers(root, tag) if is_folder(tag) else []
         if not numbers:
-            return [], f'there is no run of {tag} here'
+            return [], f'{tag} has no run here'
         return [RunRef(tag, number) for number in numbers], ''
     run = RunRef(tag, number)
     if is_folder(tag) and is_folder(str(run)):

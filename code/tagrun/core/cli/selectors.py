@@ -39,7 +39,7 @@ def run(root: Path, word: str) -> RunRef:
         return RunRef(tag, known[-1])
     if number is None or number not in known:
         ids = f', {known[0]} to {known[-1]}' if known else ''
-        raise UserError(f'there is no run {word!r}: {tag} has {plural(len(known), "run")}{ids}')
+        raise UserError(f'run {word!r} does not exist: {tag} has {plural(len(known), "run")}{ids}')
     return RunRef(tag, number)
 
 
@@ -74,7 +74,7 @@ def parts(root: Path, word: str) -> tuple[str, int | None]:
     if failed:
         log = os.path.relpath(failed[-1], os.getcwd())
         raise UserError(f'{tag!r} failed before its first step, its name is free: {quote(log)}')
-    raise UserError(f'there is no run of {tag!r} here.{did_you_mean(tag, tags)}')
+    raise UserError(f'{tag!r} has no run here.{did_you_mean(tag, tags)}')
 
 
 def checkpoint(root: Path, word: str, which: str = 'last') -> tuple[RunRef, str]:
@@ -122,7 +122,7 @@ def evaluation(root: Path, word: str) -> EvaluationRef | None:
 
 
 def last(root: Path) -> RunRef:
-    """Return the run that was made last, here. Raises UserError if there is none."""
+    """Return the run that was made last, here. Raises UserError where no run exists."""
     folders = [RunRef(tag, each) for tag in layout.tags(root) for each in layout.numbers(root, tag)]
     changed = {run: os.stat(f'{layout.result(root)}/{run}').st_ctime for run in folders}
     newest: tuple[bool, float, RunRef] | None = None
@@ -133,7 +133,7 @@ def last(root: Path) -> RunRef:
         candidate = _made(root, run, changed[run])
         newest = max(newest or candidate, candidate)
     if newest is None:
-        raise UserError('there is no run yet: `run first` makes one')
+        raise UserError('no run exists yet: `run first` makes one')
     return newest[-1]
 
 

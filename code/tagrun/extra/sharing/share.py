@@ -125,7 +125,7 @@ def _selected(local: RefIndex, words: list[str]) -> list[RunRef]:
     """Return the runs that git has of some words, without any all. Raises UserError."""
     if not words:
         if not local.runs:
-            raise UserError('there is no run to share yet: `run first` makes one')
+            raise UserError('no run exists to share yet: `run first` makes one')
         return _without_failed(list(local.runs))
     runs: dict[RunRef, None] = {}
     for word in words:

@@ -72,7 +72,7 @@ def test_a_dry_run_shows_it_and_makes_nothing(unchanged):
 @pytest.mark.parametrize(
     'words, code, reason',
     [
-        (['x', '--from', 'gone'], 1, "there is no run of 'gone' here"),
+        (['x', '--from', 'gone'], 1, "'gone' has no run here"),
         (['x', '--from', 'pre:7'], 1, "pre/0 has no checkpoint '7': it has epoch_1"),
         (['x', '--from', 'no.pth'], 1, "a run's checkpoint is meant"),
         (['x', '--weights-from', 'no.pth'], 1, 'No such file'),

@@ -170,7 +170,7 @@ def test_what_another_person_wrote_does_not_drive_the_terminal(project):
 
 def test_what_is_no_run_is_refused_in_a_sentence(project):
     assert 'both are base/0' in project.tagrun('why', 'base/0', 'base/0', code=2).stderr
-    assert "there is no run of 'bas3'" in project.tagrun('why', 'bas3', 'wide', code=1).stderr
+    assert "'bas3' has no run here" in project.tagrun('why', 'bas3', 'wide', code=1).stderr
     shutil.rmtree(project.folder('near'))
     assert 'git has the result of near/0' in project.tagrun('why', 'base', 'near/0', code=1).stderr
 

@@ -46,7 +46,7 @@ def test_a_bad_line_is_told_with_its_number_and_the_others_count(root):
     assert found.runs == [('t1', 0), ('base', 0)]
     assert [(bad.number, bad.text) for bad in found.bad] == [(2, 't1/abc'), (3, 't9'), (4, 't1/7')]
     assert "'abc' is not a run's number" in found.bad[0].reason
-    assert found.bad[1].reason == 'there is no run of t9 here'
+    assert found.bad[1].reason == 't9 has no run here'
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def test_a_word_names_a_run_and_a_bare_tag_its_latest(filled, word, expected):
 @pytest.mark.parametrize(
     'word, message, code',
     [
-        ('five/7', "there is no run 'five/7': five has 2 runs, 0 to 1", 1),
+        ('five/7', "run 'five/7' does not exist: five has 2 runs, 0 to 1", 1),
         ('wi', "'wi' could be wide, wider", 1),
-        ('fvie', "there is no run of 'fvie' here. Did you mean 'five'?", 1),
+        ('fvie', "'fvie' has no run here. Did you mean 'five'?", 1),
         ('finished', "'finished' is a set and not a tag: @finished names its runs", 1),
         ('@x', "'@x' is not a run. Use <tag> or <tag>/<id>, e.g. t1/0", 2),
         ('a/b/c', "'a/b/c' is not a run", 2),
@@ -103,10 +103,10 @@ def test_a_run_that_is_being_made_is_the_last_one(root, filled):
 
 
 def test_without_a_run_there_is_no_last_one(root):
-    with pytest.raises(UserError, match='there is no run yet: `run first` makes one'):
+    with pytest.raises(UserError, match='no run exists yet: `run first` makes one'):
         selectors.last(root)
     (root / '__result__' / 'empty').mkdir(parents=True)
-    with pytest.raises(UserError, match='there is no run yet'):
+    with pytest.raises(UserError, match='no run exists yet'):
         selectors.run(root, '@last')
 
 
@@ -203,7 +203,7 @@ def test_an_evaluation_that_is_not_there_is_refused_with_those_that_are(evaluate
         selectors.evaluation(evaluated, 'five/0/evaluation/7')
     with pytest.raises(UserError, match='`tagrun evaluate wide/0` makes one'):
         selectors.evaluation(evaluated, 'wide/0/evaluation/0')
-    with pytest.raises(UserError, match='there is no run'):
+    with pytest.raises(UserError, match='has no run here|does not exist'):
         selectors.evaluation(evaluated, 'five/9/evaluation/0')
 
 

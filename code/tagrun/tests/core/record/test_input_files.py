@@ -104,8 +104,8 @@ def test_a_file_from_elsewhere_is_named_by_its_path(root, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     'option, word, reason',
     [
-        ('start', 'gone', "there is no run of 'gone' here"),
-        ('start', 'pre/7', "there is no run 'pre/7'"),
+        ('start', 'gone', "'gone' has no run here"),
+        ('start', 'pre/7', "run 'pre/7' does not exist"),
         ('start', 'pre:9', "pre/0 has no checkpoint '9': it has epoch_1, epoch_2, epoch_3"),
         ('start', 'pre:../../x', "pre/0 has no checkpoint '../../x'"),
         ('weights', 'pre:', None),

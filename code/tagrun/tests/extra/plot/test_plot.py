@@ -17,7 +17,7 @@ def test_the_file_is_named_by_what_is_drawn_and_the_same_twice(project):
 @pytest.mark.parametrize(
     'words, code, told',
     [
-        (['nothing'], 1, 'there is no run'),
+        (['nothing'], 1, 'has no run here'),
         (['five', '--metric', 'val/ac'], 2, "Did you mean 'val/acc'"),
         (['five', '-o', 'a.bmp'], 2, '.png, .svg, .pdf'),
         (['five', '--smooth', '0'], 2, '1 or more'),
