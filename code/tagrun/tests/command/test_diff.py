@@ -37,7 +37,7 @@ def test_runs_that_only_git_knows_are_shown_too(two):
 
 
 def test_a_run_that_nobody_knows_or_whose_commit_is_gone_is_refused(two):
-    assert 'no run of' in two.tagrun('diff', 'nowhere', code=1).stderr
+    assert "'nowhere' has no run here" in two.tagrun('diff', 'nowhere', code=1).stderr
     path = two.folder('t1/0') / 'run.json'
     commit = two.git('rev-parse', 'HEAD').strip()
     path.write_text(path.read_text().replace(commit, 'a' * 40))
